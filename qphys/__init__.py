@@ -1,0 +1,1 @@
+"""qphys: a quantum-optics physical-layer simulator for satellite and fibre quantum key distribution."""

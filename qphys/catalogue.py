@@ -1,0 +1,177 @@
+"""Finds models and their tables by name: the user's folders first, then those of the package.
+
+A model is one TOML file in a room's folder, `models/sources/micius-decoy.toml`. Wherever a table of a run or model has a key
+`model`, the named file lies under it and the table's other keys replace single values; `source = "micius-decoy"` is short for
+`[source]` with only that key. A resolved run is a plain tree that holds every value, so that its digest is its identity.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from qphys.errors import UserError, nearest
+
+ROOMS: Final[dict[str, str]] = {
+    "orbit": "satellites",
+    "station": "stations",
+    "terminal": "terminals",
+    "source": "sources",
+    "channel": "channels",
+    "atmosphere": "atmospheres",
+    "receiver": "receivers",
+    "detector": "detectors",
+}
+"""Key of a table in a run or model, and the folder in which its models lie."""
+
+FOLDERS: Final = (*ROOMS.values(), "experiments", "tables")
+
+
+def own_folder() -> Path:
+    """Folder of the models that come with qphys: inside an installed package, or beside it in a checkout."""
+    installed = Path(__file__).parent / "_models"
+    return installed if installed.is_dir() else Path(__file__).parent.parent / "models"
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with the values of `over` in it, table by table.
+
+    Examples
+    --------
+    >>> merged({"a": {"x": 1, "y": 2}}, {"a": {"y": 3}})
+    {'a': {'x': 1, 'y': 3}}
+    """
+    result = dict(base)
+    for key, value in over.items():
+        old = result.get(key)
+        result[key] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return result
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a tree of plain values, independent of the order of its keys.
+
+    Examples
+    --------
+    >>> digest({"b": 1, "a": 2}) == digest({"a": 2, "b": 1})
+    True
+    """
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def canonical(value: Any) -> str:
+    """JSON of a tree with sorted keys and no spaces; dates in ISO 8601."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=_plain, ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return value.name
+    return value.item() if hasattr(value, "item") else list(value)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Parse a TOML file; a mistake becomes a UserError with file and place."""
+    try:
+        text = path.read_bytes().decode("utf-8")
+        return tomllib.loads(text)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise UserError(f"{path}: is a folder, a TOML file is needed") from None
+    except PermissionError:
+        raise UserError(f"{path}: cannot be read (permission denied)") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path}: not valid TOML: {error}") from None
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Models by room and name, from the user's folders first."""
+
+    extra: tuple[Path, ...] = ()
+
+    @cached_property
+    def folders(self) -> tuple[Path, ...]:
+        for folder in self.extra:
+            if not folder.is_dir():
+                raise UserError(f"{folder}: no such folder of models")
+        return (*self.extra, own_folder())
+
+    def names(self, room: str) -> list[str]:
+        """Names of all models in a room, sorted."""
+        suffix = "" if room == "tables" else ".toml"
+        found = {p.name.removesuffix(suffix) for f in self.folders for p in (f / room).glob(f"*{suffix}") if p.is_file()}
+        return sorted(found)
+
+    def find(self, room: str, name: str, where: str = "") -> Path:
+        """Path of a model (or, in the room ``tables``, of a file with its ending)."""
+        if room not in FOLDERS:
+            raise UserError(f"no kind of model is called '{room}'{nearest(room, FOLDERS)} (allowed: {', '.join(FOLDERS)})")
+        place = f"{where}: " if where else ""
+        if not isinstance(name, str) or not name or "/" in name or "\\" in name or name.startswith("."):
+            raise UserError(f"{place}{name!r} is no name of a model (a plain name, without folders)")
+        for folder in self.folders:
+            path = folder / room / (name if room == "tables" else f"{name}.toml")
+            if path.is_file():
+                return path
+        names = self.names(room)
+        raise UserError(
+            f"{place}no model '{name}' in {room}{nearest(name, names)} (there are: {', '.join(names) or 'none'})"
+        )
+
+    def read(self, room: str, name: str, where: str = "") -> dict[str, Any]:
+        """A model's table with all models that it names resolved."""
+        path = self.find(room, name, where)
+        return self.resolve(read_toml(path), f"{room}/{path.name}")
+
+    def resolve(self, table: Mapping[str, Any], where: str) -> dict[str, Any]:
+        """Replace every reference to a model in a tree by the model's values, overridden by the values beside it."""
+        return {key: self._resolve(key, value, where) for key, value in table.items()}
+
+    def _resolve(self, key: str, value: Any, where: str) -> Any:
+        room = ROOMS.get(key)
+        if room and isinstance(value, str):
+            value = {"model": value}
+        if isinstance(value, Mapping):
+            if room and "model" in value:
+                base = self.read(room, value["model"], f"{where}: {key}.model")
+                value = merged(base, value)
+            return {k: v if k == "origin" else self._resolve(k, v, where) for k, v in value.items()}
+        return value
+
+    def hashes(self, tree: Mapping[str, Any]) -> dict[str, str]:
+        """SHA-256 of the file of every model and table that a tree names."""
+        found: dict[str, str] = {}
+        for key, value in tree.items():
+            room = ROOMS.get(key)
+            if isinstance(value, Mapping):
+                if room and "model" in value:
+                    found[f"{room}/{value['model']}"] = self._file_hash(room, value["model"])
+                found |= self.hashes(value)
+            elif key == "table" and isinstance(value, str):
+                found[f"tables/{value}"] = self._file_hash("tables", value)
+        return dict(sorted(found.items()))
+
+    def _file_hash(self, room: str, name: str) -> str:
+        return hashlib.sha256(self.find(room, name).read_bytes()).hexdigest()
+
+
+def without_origins(tree: Any) -> Any:
+    """A tree without its `origin` and `title` entries: they say where values come from and change no result."""
+    if isinstance(tree, Mapping):
+        return {k: without_origins(v) for k, v in tree.items() if k not in ("origin", "title")}
+    if isinstance(tree, Iterable) and not isinstance(tree, str | bytes):
+        return [without_origins(v) for v in tree]
+    return tree

@@ -1,0 +1,255 @@
+"""What the stages hand over: frozen, checked, SI.
+
+Letters in shapes: T time step, N fading node, A arm, S receiver setting, D detector, M internal mode, P polarization (2),
+E emission node, C settings of the sender, O outcomes. A polarization vector holds the amplitudes along H and V.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Complexes = NDArray[np.complex128]
+Integers = NDArray[np.int64]
+Axes = dict[str, tuple[str, ...]]
+"""Dimension name -> labels, in order."""
+
+LOSS_TERMS: Final = (
+    "diffraction",
+    "pointing",
+    "transmitter optics",
+    "atmosphere",
+    "turbulence",
+    "receiver optics",
+    "detector efficiency",
+)
+"""Terms that a loss may include. What a channel includes already is not applied again by the receiver."""
+
+ERROR_CAUSES: Final = ("preparation", "optics", "dark counts", "sky", "double clicks")
+"""Causes by which the error rate is told, beside its total."""
+
+
+def _check(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Track:
+    """Geometry of one arm along the pass. What a table does not tell is NaN."""
+
+    time: Floats
+    """Centre of each step after `epoch` [s], T."""
+    time_step: float
+    """Length of a step [s]."""
+    epoch: str
+    """Start of `time`, UTC, ISO 8601 (``2016-12-19T16:40:00Z``); empty where the pass has no date."""
+    range: Floats
+    """Slant range [m], T."""
+    elevation: Floats
+    """Geometric elevation of the satellite at the station [rad], T."""
+    azimuth: Floats
+    """Azimuth from north over east [rad], T."""
+    range_rate: Floats
+    """Rate of change of the slant range [m/s], T."""
+    sun_elevation: Floats
+    """Elevation of the sun at the station [rad], T."""
+    sunlit: Floats
+    """1 where the satellite is in sunlight, 0 in eclipse, T."""
+    station_altitude: float = 0.0
+    """Height of the station above the ellipsoid [m]."""
+    facts: Mapping[str, str | float] = field(default_factory=dict)
+    """What the file must say about it: source, epoch and age of the elements."""
+    warnings: tuple[str, ...] = ()
+    """One line each, for the user: old elements, sun above the horizon."""
+
+    def __post_init__(self) -> None:
+        for name in ("range", "elevation", "azimuth", "range_rate", "sun_elevation", "sunlit"):
+            _check(getattr(self, name).shape == self.time.shape, f"Track.{name} must have the shape of Track.time")
+        _check(self.time_step > 0, "Track.time_step must be positive")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sight:
+    """What a channel sees of an arm: the track, the wavelength and the two telescopes as numbers."""
+
+    track: Track
+    wavelength: float
+    """Vacuum wavelength [m]."""
+    transmitter_aperture: float = float("nan")
+    """Diameter of the sending telescope [m]."""
+    transmitter_obscuration: float = 0.0
+    """Diameter of its central obscuration over that of the aperture."""
+    transmitter_waist_ratio: float = float("nan")
+    """Radius 1/e^2 of the Gaussian illumination over the radius of the aperture; NaN: uniform."""
+    divergence_half_angle: float = float("nan")
+    """Half-angle 1/e^2 of the far-field intensity [rad]; NaN: from the aperture."""
+    pointing_jitter: float = 0.0
+    """Pointing error, rms per axis [rad]."""
+    pointing_bias: float = 0.0
+    """Constant pointing offset (boresight) [rad]."""
+    transmitter_optics_transmittance: float = 1.0
+    receiver_aperture: float = float("nan")
+    """Diameter of the receiving telescope [m]."""
+    receiver_obscuration: float = 0.0
+    receiver_optics_transmittance: float = 1.0
+    """From the aperture to the analyser's entrance: telescope, filter, fibre coupling."""
+    field_of_view: float = float("nan")
+    """Full angle of the field of view [rad]."""
+    filter_bandwidth: float = float("nan")
+    """Width of the spectral filter [m]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Emission:
+    """The light of each setting of the sender."""
+
+    settings: Axes
+    """What the sender chooses at random, C = product of their lengths; empty for a pair source."""
+    setting_probability: Floats
+    """Joint probability, shape of the settings."""
+    trial_rate: float
+    """Pulses, or windows of a continuous source, a second [1/s]."""
+    wavelength: float
+    """Vacuum wavelength [m]."""
+
+    def __post_init__(self) -> None:
+        shape = tuple(len(labels) for labels in self.settings.values())
+        _check(self.setting_probability.shape == shape, "setting_probability must have the shape of the settings")
+        _check(bool(np.all(self.setting_probability >= 0)), "setting_probability must not be negative")
+        _check(abs(float(self.setting_probability.sum()) - 1.0) < 1e-12, "setting_probability must sum to 1")
+        _check(self.trial_rate > 0, "trial_rate must be positive")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoherentEmission(Emission):
+    """Pulses of phase-randomised coherent light."""
+
+    amplitude: Complexes
+    """Square root of photons a pulse, in node E: (E, *settings, M, P). The phase of the whole is random."""
+    node_weight: Floats
+    """Weight of what fluctuates from pulse to pulse (intensity), E; sums to 1."""
+    mean_photon_number: Floats
+    """What the sender claims to the analysis: nominal mean photon number of each intensity."""
+    ideal_amplitude: Complexes
+    """The same without preparation errors, for errors by cause."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transmittance:
+    """A distribution of transmittance per time step, with a correlation time: never only a number."""
+
+    transmittance: Floats
+    """Nodes of intensity transmittance, (T, N, A)."""
+    weight: Floats
+    """Probability of each node, (T, N); sums to 1 over N."""
+    correlation_time: float
+    """Time after which the fading is drawn afresh [s]; 0: the fading averages out within a step."""
+    jones: Complexes
+    """Unitary or contracting map on polarization, (T, A, P, P)."""
+    background_rate: Floats
+    """Photons of sky light at the analyser's entrance [1/s], both polarizations together, (T, A)."""
+    includes: tuple[str, ...]
+    """Terms of LOSS_TERMS that `transmittance` holds already."""
+    terms_db: Mapping[str, Floats] = field(default_factory=dict)
+    """Mean loss by term [dB], each (T, A), for budgets and pictures."""
+    model: str = ""
+    """Name of the fading model and its validity, for the file."""
+
+    def __post_init__(self) -> None:
+        steps, nodes, arms = self.transmittance.shape
+        _check(self.weight.shape == (steps, nodes), "Transmittance.weight must have shape (T, N)")
+        _check(self.jones.shape == (steps, arms, 2, 2), "Transmittance.jones must have shape (T, A, 2, 2)")
+        _check(self.background_rate.shape == (steps, arms), "Transmittance.background_rate must have shape (T, A)")
+        _check(set(self.includes) <= set(LOSS_TERMS), f"Transmittance.includes knows {LOSS_TERMS}")
+        _check(bool(np.all((self.transmittance >= 0) & (self.transmittance <= 1))), "transmittance must lie in [0, 1]")
+        _check(bool(np.all(np.abs(self.weight.sum(axis=1) - 1) < 1e-9)), "weights must sum to 1")
+
+    @property
+    def mean(self) -> Floats:
+        """Mean transmittance, (T, A)."""
+        mean: Floats = np.einsum("tna,tn->ta", self.transmittance, self.weight)
+        return mean
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analyser:
+    """One arm's receiver: amplitudes from the arriving polarizations to its detectors, for each of its settings."""
+
+    setting_probability: Floats
+    """What the receiver chooses, S; one setting where the choice is passive."""
+    amplitude: Complexes
+    """Optics only, (S, D, M, P), without the detectors' efficiency: |amplitude . a|^2 photons reach the detector."""
+    ideal_amplitude: Complexes
+    """The same without imperfect optics, for errors by cause."""
+    efficiency: Floats
+    """Probability that a photon at the detector makes an avalanche, D."""
+    gate_fraction: Floats
+    """Part of the signal's clicks that fall into the gate (jitter against gate), D."""
+    background_share: Floats
+    """Detected background for one photon at the analyser's entrance, (S, D), efficiency included."""
+    dark_rate: Floats
+    """Dark counts [1/s], D."""
+    gate: float
+    """Length of the time gate of one trial [s]."""
+    dead_time: Floats
+    """Non-paralysable dead time [s], D."""
+    afterpulse_probability: Floats
+    """Probability that a click is followed by an afterpulse, D."""
+    outcome_dimension: str
+    """Name of the outcome's dimension, such as ``bob_outcome``."""
+    outcomes: tuple[str, ...]
+    """Labels: the first is ``none``."""
+    outcome_of_pattern: Integers
+    """Index of the outcome for each click pattern (bit d of the pattern set: detector d clicked), (S, 2**D)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Response:
+    """Everything between the source and the clicks, for one arm, before any source is chosen."""
+
+    amplitude: Complexes
+    """Per detector, without fading, square root of efficiency and gate included, (T, S, D, M, P)."""
+    transmittance: Floats
+    """Fading nodes, (T, N)."""
+    weight: Floats
+    """(T, N)."""
+    correlation_time: float
+    noise_probability: Floats
+    """Probability of a dark or sky count in the gate of a trial, (T, S, D)."""
+    ungated_noise_rate: Floats
+    """Dark and sky counts at all times [1/s], which keep a detector dead, (T, S, D)."""
+    analyser: Analyser
+    time_step: float
+    """[s]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clicks:
+    """Probability of every outcome in a trial, for each step, fading node and setting of the sender."""
+
+    settings: Axes
+    outcomes: Axes
+    """Outcome dimensions; the label ``none`` stands first in each."""
+    probability: Floats
+    """(T, N, *settings, *outcomes), sums to 1 over the outcomes."""
+    weight: Floats
+    """(T, N)."""
+    setting_probability: Floats
+    """Shape of the settings."""
+    trial_rate: float
+    correlation_time: float
+    time_step: float
+
+    def __post_init__(self) -> None:
+        shape = (
+            *self.weight.shape,
+            *(len(v) for v in self.settings.values()),
+            *(len(v) for v in self.outcomes.values()),
+        )
+        _check(self.probability.shape == shape, f"Clicks.probability must have shape {shape}")
