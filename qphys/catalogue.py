@@ -1,8 +1,8 @@
 """Finds models and their tables by name: the user's folders first, then those of the package.
 
 A model is one TOML file in a room's folder, `models/sources/micius-decoy.toml`. Wherever a table of a run or model has a key
-`model`, the named file lies under it and the table's other keys replace single values; `source = "micius-decoy"` is short for
-`[source]` with only that key. A resolved run is a plain tree that holds every value, so that its digest is its identity.
+`model`, the named file lies under it and the table's other keys replace single values; `source = "micius-decoy"` is short
+for `[source]` with only that key. A resolved run is a plain tree that holds every value, so that its digest is its identity.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from qphys.errors import UserError, nearest
 
@@ -98,9 +101,10 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Models by room and name, from the user's folders first."""
+    """Models by room and name: beside the run file (tables only), then the user's folders, then those of the package."""
 
     extra: tuple[Path, ...] = ()
+    beside: Path | None = None
 
     @cached_property
     def folders(self) -> tuple[Path, ...]:
@@ -122,8 +126,10 @@ class Catalogue:
         place = f"{where}: " if where else ""
         if not isinstance(name, str) or not name or "/" in name or "\\" in name or name.startswith("."):
             raise UserError(f"{place}{name!r} is no name of a model (a plain name, without folders)")
-        for folder in self.folders:
-            path = folder / room / (name if room == "tables" else f"{name}.toml")
+        candidates = [folder / room / (name if room == "tables" else f"{name}.toml") for folder in self.folders]
+        if room == "tables" and self.beside is not None:
+            candidates.insert(0, self.beside / name)
+        for path in candidates:
             if path.is_file():
                 return path
         names = self.names(room)
@@ -160,12 +166,57 @@ class Catalogue:
                 if room and "model" in value:
                     found[f"{room}/{value['model']}"] = self._file_hash(room, value["model"])
                 found |= self.hashes(value)
-            elif key == "table" and isinstance(value, str):
+            elif key in ("table", "file") and isinstance(value, str):
                 found[f"tables/{value}"] = self._file_hash("tables", value)
         return dict(sorted(found.items()))
 
+    def text(self, name: str, where: str = "") -> str:
+        """Content of a text file in the room ``tables``."""
+        path = self.find("tables", name, where)
+        try:
+            return path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path}: not UTF-8 text (byte {error.start})") from None
+
+    def table(self, name: str, where: str = "") -> dict[str, NDArray[np.float64]]:
+        """Columns of a CSV file in the room ``tables``: lines with ``#`` are comments, the first other line names the columns.
+
+        An empty field is NaN. Anything else that is no number is an error with file, line and column.
+        """
+        lines = [
+            (i, line) for i, line in enumerate(self.text(name, where).splitlines(), 1) if line.strip() and line[0] != "#"
+        ]
+        if len(lines) < 2:
+            raise UserError(f"tables/{name}: empty; a line of column names and lines of numbers are needed")
+        header = [column.strip() for column in lines[0][1].split(",")]
+        rows = []
+        for number, line in lines[1:]:
+            fields = [field.strip() for field in line.split(",")]
+            if len(fields) != len(header):
+                raise UserError(
+                    f"tables/{name}, line {number}: {len(fields)} fields; {len(header)} are needed ({', '.join(header)})"
+                )
+            rows.append(
+                [
+                    _number(field, f"tables/{name}, line {number}, column {h}")
+                    for field, h in zip(fields, header, strict=True)
+                ]
+            )
+        values = np.asarray(rows, dtype=np.float64)
+        return {column: values[:, i] for i, column in enumerate(header)}
+
     def _file_hash(self, room: str, name: str) -> str:
         return hashlib.sha256(self.find(room, name).read_bytes()).hexdigest()
+
+
+def _number(field: str, place: str) -> float:
+    try:
+        value = float(field) if field else np.nan
+    except ValueError:
+        raise UserError(f"{place} = {field!r}: not a number") from None
+    if np.isinf(value):
+        raise UserError(f"{place} = {field!r}: must be finite")
+    return value
 
 
 def without_origins(tree: Any) -> Any:

@@ -17,13 +17,14 @@ class Record(BaseModel):
     """A checked table of a model or run file.
 
     A field's name is its TOML key with the unit in it (`wavelength_nm`), so that errors, limits, overrides and origins name
-    what the user wrote; `si` gives the same values in SI under the name without the unit. `origin` holds, for each key, where
-    its value comes from.
+    what the user wrote; `si` gives the same values in SI under the name without the unit. `model` is the name of the file
+    that a table came from; `origin` holds, for each key, where its value comes from.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
     title: str = ""
+    model: str = ""
     origin: dict[str, str] = Field(default_factory=dict)
 
     @property

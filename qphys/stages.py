@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,16 @@ LOSS_TERMS: Final = (
 
 ERROR_CAUSES: Final = ("preparation", "optics", "dark counts", "sky", "double clicks")
 """Causes by which the error rate is told, beside its total."""
+
+
+class Files(Protocol):
+    """Contents of named files, so that no room of physics opens one."""
+
+    def table(self, name: str, where: str = "") -> Mapping[str, Floats]:
+        """Columns of a CSV file of the models' folder ``tables``, under the names in its header line."""
+
+    def text(self, name: str, where: str = "") -> str:
+        """A text file of the models' folder ``tables``: orbital elements, ephemerides."""
 
 
 def _check(condition: bool, message: str) -> None:

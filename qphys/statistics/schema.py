@@ -35,7 +35,7 @@ PROTOCOL_DECOY_BB84: Final = "decoy-bb84"
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable of the file: its dimensions (``*`` stands for settings and outcomes), unit, meaning, and whether it is required."""
+    """A variable of the file: its dimensions, unit, meaning, and whether anybody's file must have it."""
 
     dims: tuple[str, ...]
     units: str
@@ -59,6 +59,9 @@ VARIABLES: Final[dict[str, Variable]] = {
     ),
     "setting_probability": Variable((POINT, *SETTINGS_BB84), "1", "joint probability of the sender's setting", True),
     "trials": Variable((POINT, TIME), "1", "trials (pulses sent) in the step; 0 behind the end of a shorter pass"),
+    "block_identity": Variable(
+        (POINT,), "", "SHA-256 of protocol, source, receiver and claims: equal ones may form one block"
+    ),
     "trial_rate": Variable((POINT,), "s-1", "trials a second"),
     "wavelength": Variable((POINT,), "m", "vacuum wavelength"),
     "start_time": Variable(
