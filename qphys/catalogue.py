@@ -44,16 +44,20 @@ def own_folder() -> Path:
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with the values of `over` in it, table by table.
+    """`base` with the values of `over` in it, table by table; single values put over a model's name keep the model.
 
     Examples
     --------
     >>> merged({"a": {"x": 1, "y": 2}}, {"a": {"y": 3}})
     {'a': {'x': 1, 'y': 3}}
+    >>> merged({"source": "micius-decoy"}, {"source": {"repetition_rate_mhz": 200.0}})
+    {'source': {'model': 'micius-decoy', 'repetition_rate_mhz': 200.0}}
     """
     result = dict(base)
     for key, value in over.items():
         old = result.get(key)
+        if key in ROOMS and isinstance(old, str):
+            old = {"model": old}
         result[key] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
     return result
 
@@ -179,7 +183,7 @@ class Catalogue:
             raise UserError(f"{path}: not UTF-8 text (byte {error.start})") from None
 
     def table(self, name: str, where: str = "") -> dict[str, NDArray[np.float64]]:
-        """Columns of a CSV file in the room ``tables``: lines with ``#`` are comments, the first other line names the columns.
+        """Columns of a CSV file in the room ``tables``: the first line that is no comment (``#``) names the columns.
 
         An empty field is NaN. Anything else that is no number is an error with file, line and column.
         """
