@@ -1,0 +1,6 @@
+import numpy as np
+
+STATUS: list[tuple[int, str]]
+
+def levels() -> tuple[str, ...]: ...
+def kernels(level: str, /) -> dict[str, np.ufunc]: ...

@@ -1,0 +1,54 @@
+/* The table of kernels. To add one: a line in QPHYS_KERNELS, a .c file named in meson.build, a twin in reference.py.
+ *
+ *   LANES(level, name, "signature", "types", "doc")   every core dimension has a fixed size, e.g. "(3),(3),()->(),()".
+ *     An operand with core dimension 3 becomes three rows of lanes. The kernel sees doubles only, whatever the types:
+ *         LANE_KERNEL(name) { for (ptrdiff_t i = 0; i < lanes; i++) out[0][i] = in[0][i]; }
+ *     with lanes <= QPHYS_LANES, in[] the input rows, out[] the output rows, all in the order of the signature; bit r
+ *     of `constant` is set where input row r holds one value in all lanes (a broadcast setting), so that what depends
+ *     on such rows alone may be computed once.
+ *   ROWS(level, name, "signature", "types", "doc")    any core dimensions, e.g. "(t,n),(k)->()".
+ *         ROW_KERNEL(name) { double x = *QPHYS_AT2(const double, array[0], i, j); ... }
+ *     is called once an element of the batch; size[] holds the core dimensions in order of first appearance, array[]
+ *     the operands (inputs, then outputs) with their strides in bytes, one a core dimension. Nothing is copied.
+ *
+ * types: one letter an operand, '>' before the outputs: d float64, b int8, q int64, Q uint64 (lane kernels: d and b).
+ * The binding gives broadcasting, out=, dtype conversion, and drops the lock and the floating-point flags. A kernel
+ * allocates nothing, keeps nothing, and defines every output for every input. */
+#ifndef QPHYS_KERNELS_H
+#define QPHYS_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define QPHYS_LANES 128
+
+#define QPHYS_KERNELS(LANES, ROWS, level)                                                                              \
+    LANES(level, elementary, "()->(),(),(),()", "d>dddd",                                                              \
+          "exp, expm1, log and log1p of x, as the kernels compute them.")
+
+struct qphys_array {
+    char *data;
+    const ptrdiff_t *stride;
+};
+#define QPHYS_AT0(type, array) ((type *)(array).data)
+#define QPHYS_AT1(type, array, i) ((type *)((array).data + (i) * (array).stride[0]))
+#define QPHYS_AT2(type, array, i, j) ((type *)((array).data + (i) * (array).stride[0] + (j) * (array).stride[1]))
+#define QPHYS_AT3(type, array, i, j, k)                                                                                \
+    ((type *)((array).data + (i) * (array).stride[0] + (j) * (array).stride[1] + (k) * (array).stride[2]))
+
+typedef void qphys_lane_kernel(ptrdiff_t lanes, const double *const *in, double *const *out, uint64_t constant);
+typedef void qphys_row_kernel(const ptrdiff_t *size, const struct qphys_array *array);
+
+/* The same source is compiled once an instruction set; the level is part of the symbol's name. */
+#define QPHYS_PASTE(name, level) qphys_##name##_##level
+#define QPHYS_NAME(name, level) QPHYS_PASTE(name, level)
+#define QPHYS_DECLARE_LANES(level, name, ...) qphys_lane_kernel QPHYS_NAME(name, level);
+#define QPHYS_DECLARE_ROWS(level, name, ...) qphys_row_kernel QPHYS_NAME(name, level);
+#ifdef QPHYS_LEVEL
+QPHYS_KERNELS(QPHYS_DECLARE_LANES, QPHYS_DECLARE_ROWS, QPHYS_LEVEL)
+#define LANE_KERNEL(name)                                                                                              \
+    void QPHYS_NAME(name, QPHYS_LEVEL)(ptrdiff_t lanes, const double *const *in, double *const *out, uint64_t constant)
+#define ROW_KERNEL(name) void QPHYS_NAME(name, QPHYS_LEVEL)(const ptrdiff_t *size, const struct qphys_array *array)
+#endif
+
+#endif
