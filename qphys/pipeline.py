@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -14,7 +16,7 @@ import numpy as np
 
 from qphys import recipe as recipes
 from qphys import stages
-from qphys.catalogue import Catalogue, canonical, digest, without_origins
+from qphys.catalogue import Catalogue, canonical, digest, read_toml, without_origins
 from qphys.errors import UserError, nearest
 from qphys.record import Record, parse
 
@@ -26,6 +28,9 @@ POINTS_A_PART: Final = 50
 
 CACHED: Final = 256
 """Results of stages that a run keeps, so that a sweep of one key recomputes only what depends on it."""
+
+SHOWN: Final = 24
+"""Rows of a table that a run prints."""
 
 GEOMETRY: Final = ("range", "elevation", "azimuth", "range_rate", "sun_elevation", "sunlit")
 """Fields of a track that go into the file under the same name."""
@@ -212,7 +217,7 @@ class River:
             Variable -> array.
         """
         from qphys.detectors import DETECTION_CAUSES
-        from qphys.statistics import expect, sample
+        from qphys.statistics import expect, sample, schema
 
         run = point.run
         track, emission, transmittance = self.track(point), self.emission(point), self.transmittance(point)
@@ -225,6 +230,10 @@ class River:
             "trial_rate": emission.trial_rate,
             "wavelength": emission.wavelength,
             "block_identity": self.block_identity(point),
+            "axes": {**clicks.settings, **clicks.outcomes, schema.CAUSE: DETECTION_CAUSES},
+            "warnings": track.warnings,
+            "track_facts": dict(track.facts),
+            "fading_model": transmittance.model,
             "start_time": _unix_seconds(track.epoch),
             "time": track.time,
             **{name: getattr(track, name) for name in GEOMETRY},
@@ -299,24 +308,12 @@ class River:
         from qphys import channels, orbits
 
         run, receiver = point.run, self._receiver(point).si
-        terminal = parse(channels.Terminal, run.terminal, f"{point.where}: terminal").si if run.terminal else None
-        station = parse(orbits.Station, run.station, f"{point.where}: station").si if run.station else None
         numbers: dict[str, float] = {}
-        if terminal is not None:
-            numbers |= {
-                "transmitter_aperture": _number(terminal.aperture),
-                "transmitter_obscuration": terminal.obscuration_ratio,
-                "transmitter_waist_ratio": _number(terminal.waist_ratio),
-                "divergence_half_angle": _number(terminal.divergence_half_angle),
-                "pointing_jitter": terminal.pointing_jitter,
-                "pointing_bias": terminal.pointing_bias,
-                "transmitter_optics_transmittance": terminal.optics_transmittance,
-            }
-        if station is not None:
-            numbers |= {
-                "receiver_aperture": _number(station.aperture),
-                "receiver_obscuration": station.obscuration_ratio,
-            }
+        if run.terminal:
+            numbers |= parse(channels.Terminal, run.terminal, f"{point.where}: terminal").sight()
+        if run.station:
+            station = parse(orbits.Station, run.station, f"{point.where}: station").si
+            numbers |= {"receiver_aperture": _number(station.aperture), "receiver_obscuration": station.obscuration_ratio}
         return stages.Sight(
             track=self.track(point),
             wavelength=self.emission(point).wavelength,
@@ -392,3 +389,137 @@ def _unix_seconds(epoch: str) -> float:
     from datetime import datetime
 
     return datetime.fromisoformat(epoch).timestamp() if epoch else float("nan")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run shows: tables (title -> rows), notes, the statistics and, for an experiment, the comparison."""
+
+    tables: dict[str, list[dict[str, Any]]]
+    notes: list[str]
+    statistics: xr.Dataset
+    comparison: xr.Dataset | None = None
+
+
+def report(statistics: xr.Dataset, *, models: Sequence[str | Path] = ()) -> Report:
+    """Tables of a simulated file: the key of each point and, where it belongs to an experiment, the comparison.
+
+    Parameters
+    ----------
+    statistics : xarray.Dataset
+        As `run` returns it.
+    models : sequence of paths, optional
+        Folders with the user's own models, among them the experiment.
+
+    Returns
+    -------
+    Report
+    """
+    from qphys import comparison, keyrates
+
+    name = str(statistics.attrs.get("experiment", ""))
+    result = keyrates.analyze(statistics, analysis_of(statistics))
+    rows = keyrates.rows(result)
+    tables: dict[str, list[dict[str, Any]]] = {}
+    notes = [str(w) for w in json.loads(str(statistics.attrs.get("warnings", "[]")))]
+    compared = None
+    if name:
+        declared = _experiment(name, models)
+        compared = comparison.compare(statistics, declared, analysis=analysis_of(statistics))
+        for case, declaration in declared.cases.items():
+            told = comparison.rows(compared, case)
+            if told:
+                tables[f"{declared.title}: {case} ({declaration.claim}). {declaration.assumption}"] = told
+        if declared.key_choices:
+            choices = comparison.key_choices(statistics, declared)
+            tables[f"Secure key by what the paper leaves open, counts of '{declared.key_choices_case}'"] = (
+                comparison.choice_rows(choices, declared)
+            )
+        notes += declared.notes
+    if len(rows) > SHOWN:
+        notes.append(f"{len(rows) - SHOWN} more rows: qphys analyze FILE.h5 prints them all")
+    tables[keyrates.heading(result)] = rows[:SHOWN]
+    return Report(tables, notes, statistics, compared)
+
+
+def analysis_of(statistics: xr.Dataset) -> dict[str, Any]:
+    """Settings of the analysis that the run of a file asked for; of the first case, where an experiment has several."""
+    resolved = json.loads(str(statistics.attrs.get("resolved_run", "{}")))
+    if statistics.attrs.get("experiment"):
+        resolved = next(iter(resolved.values()))
+    found: dict[str, Any] = resolved.get("analysis", {})
+    return found
+
+
+def _experiment(name: str, models: Sequence[str | Path]) -> Any:
+    from qphys import comparison
+
+    path = Catalogue(tuple(Path(m) for m in models)).find("experiments", name)
+    return comparison.experiment(read_toml(path), str(path))
+
+
+def compare(
+    experiment: str,
+    *,
+    output: str | Path | None = None,
+    models: Sequence[str | Path] = (),
+    overrides: Mapping[str, Any] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> xr.Dataset:
+    """Simulate all cases of a published experiment and compare them with what was published.
+
+    Parameters
+    ----------
+    experiment : str
+        Name of an experiment, such as ``micius-2017``.
+    output : path, optional
+        Keep the statistics in this file.
+    models : sequence of paths, optional
+        Folders with your own experiments and models.
+    overrides : mapping, optional
+        Dotted key -> value, put over the experiment's recipe.
+    progress : callable, optional
+        Called with the points done and the points in all.
+
+    Returns
+    -------
+    xarray.Dataset
+        A row for each published number and case: published, simulated, residuals, verdict.
+
+    Raises
+    ------
+    UserError
+        No such experiment, or a mistake in it.
+
+    Examples
+    --------
+    >>> import qphys
+    >>> table = qphys.compare("micius-2017")
+    >>> bool((abs(table.residual_percent[table.name == "duration"]) < 0.5).all())
+    True
+    """
+    found = compare_report(experiment, output=output, models=models, overrides=overrides, progress=progress).comparison
+    assert found is not None
+    return found
+
+
+def compare_report(
+    experiment: str,
+    *,
+    output: str | Path | None = None,
+    models: Sequence[str | Path] = (),
+    overrides: Mapping[str, Any] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """The whole report of `compare`."""
+    from tempfile import TemporaryDirectory
+
+    _experiment(experiment, models)
+    told = recipes.experiment_recipe(experiment, models=models, overrides=overrides)
+    if output is not None:
+        return report(simulate(told, Path(output), overwrite=True, progress=progress), models=models)
+    with TemporaryDirectory(prefix="qphys-") as folder:
+        statistics = simulate(told, Path(folder) / f"{experiment}.h5", progress=progress)
+        loaded = statistics.load()
+        statistics.close()
+        return report(loaded, models=models)
