@@ -4,69 +4,37 @@ The extension holds every kernel once an instruction set, with equal results bit
 has is used; the environment variable ``QPHYS_INSTRUCTION_SET`` (``baseline``, ``avx2``, ``avx512``) chooses another.
 """
 
-from __future__ import annotations
-
-import os
-from collections.abc import Mapping
-from types import MappingProxyType
-
-import numpy as np
-
-from qphys.core import _ufuncs
+from qphys.core.keys import (
+    KEY_SOURCES,
+    SAMPLING_BOUNDS,
+    SAMPLING_USED,
+    TAIL_BOUNDS,
+    Lim2014,
+    Ma2005,
+    Ma2005Infinite,
+    lim2014,
+    ma2005,
+    ma2005_infinite,
+)
+from qphys.core.levels import INSTRUCTION_SET, KERNELS, STATUS, instruction_sets, kernels, status_attributes
 from qphys.core.parallel import evaluate
 
-__all__ = ["INSTRUCTION_SET", "KERNELS", "STATUS", "evaluate", "instruction_sets", "kernels", "status_attributes"]
-
-
-def instruction_sets() -> tuple[str, ...]:
-    """Return the instruction sets that this build and this processor have, narrowest first.
-
-    Examples
-    --------
-    >>> instruction_sets()[0]
-    'baseline'
-    """
-    return tuple(_ufuncs.levels())
-
-
-def kernels(instruction_set: str) -> Mapping[str, np.ufunc]:
-    """Return every kernel of one instruction set by name, as NumPy generalized ufuncs.
-
-    Parameters
-    ----------
-    instruction_set : str
-        One of `instruction_sets`.
-
-    Raises
-    ------
-    ValueError
-        If this build or this processor lacks it.
-
-    Examples
-    --------
-    >>> kernels("baseline")["elementary"].signature
-    '()->(),(),(),()'
-    """
-    return MappingProxyType(_ufuncs.kernels(instruction_set))
-
-
-def status_attributes() -> dict[str, object]:
-    """Return the CF attributes ``flag_values`` and ``flag_meanings`` of a status variable.
-
-    Examples
-    --------
-    >>> status_attributes()["flag_meanings"].split()[:2]
-    ['good', 'no_key']
-    """
-    return {
-        "flag_values": np.array(list(STATUS.values()), dtype=np.int8),
-        "flag_meanings": " ".join(STATUS),
-    }
-
-
-#: Code of each meaning, from status.h: ``STATUS["good"] == 0``.
-STATUS: Mapping[str, int] = MappingProxyType({meaning: code for code, meaning in _ufuncs.STATUS})
-
-#: The instruction set in use, and its kernels.
-INSTRUCTION_SET: str = os.environ.get("QPHYS_INSTRUCTION_SET") or instruction_sets()[-1]
-KERNELS: Mapping[str, np.ufunc] = kernels(INSTRUCTION_SET)
+__all__ = [
+    "INSTRUCTION_SET",
+    "KERNELS",
+    "KEY_SOURCES",
+    "SAMPLING_BOUNDS",
+    "SAMPLING_USED",
+    "STATUS",
+    "TAIL_BOUNDS",
+    "Lim2014",
+    "Ma2005",
+    "Ma2005Infinite",
+    "evaluate",
+    "instruction_sets",
+    "kernels",
+    "lim2014",
+    "ma2005",
+    "ma2005_infinite",
+    "status_attributes",
+]

@@ -21,10 +21,19 @@
 #include <stdint.h>
 
 #define QPHYS_LANES 128
+#define QPHYS_LARGEST_COUNT 1e15 /* below 2^51: rounding by vm_round is exact */
 
 #define QPHYS_KERNELS(LANES, ROWS, level)                                                                              \
     LANES(level, elementary, "()->(),(),(),()", "d>dddd",                                                              \
-          "exp, expm1, log and log1p of x, as the kernels compute them.")
+          "exp, expm1, log and log1p of x, as the kernels compute them.")                                              \
+    LANES(level, errors_upper, "(),(),(),()->()", "dddd>d",                                                            \
+          "Errors in the key's sample: test errors, test size, key size, log of the failure probability.")             \
+    LANES(level, lim2014, "(3),(3),(3),(3),(3),(3),(3),(),(),(),(),(),()->(),(),(),(),(),(),(),(),()",                 \
+          "ddddddddddbbb>dddddddbb", "Finite key of decoy-state BB84 with two decoys, Lim et al. 2014.")               \
+    LANES(level, ma2005, "(3),(3),(3),(),()->(),(),(),(),(),()", "ddddd>dddddb",                                       \
+          "Asymptotic decoy bounds and key rate with two decoys, Ma et al. 2005.")                                     \
+    LANES(level, ma2005_infinite, "(),(),(),(),(),(),()->(),(),()", "ddddddd>ddb",                                     \
+          "Asymptotic key rate with known single-photon yield and error, Ma et al. 2005.")
 
 struct qphys_array {
     char *data;

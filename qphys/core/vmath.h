@@ -17,7 +17,7 @@
 
 #define VM_LN2_HIGH 6.93147180369123816490e-01 /* its last 32 bits are zero: k * VM_LN2_HIGH is exact */
 #define VM_LN2_LOW 1.90821492927058770002e-10
-#define VM_LN2 6.93147180559945286227e-01
+#define VM_BITS 1.44269504088896338700 /* bits a nat, 1 / ln 2 */
 #define VM_PI 3.14159265358979311600
 #define VM_2P52 4503599627370496.0
 
@@ -60,7 +60,7 @@ QPHYS_INLINE double vm_exp_tail(double r, double low) {
 
 QPHYS_INLINE double vm_exp(double x) {
     const double y = vm_min(vm_max(x, -750.0), 720.0);
-    const double k = vm_round(y * 1.44269504088896338700);
+    const double k = vm_round(y * VM_BITS);
     const double high = y - k * VM_LN2_HIGH;
     const double low = k * VM_LN2_LOW;
     const double e = 1.0 + (vm_exp_tail(high - low, low) + high);
@@ -71,7 +71,7 @@ QPHYS_INLINE double vm_exp(double x) {
 
 QPHYS_INLINE double vm_expm1(double x) {
     const double y = vm_min(vm_max(x, -60.0), 720.0);
-    const double k = vm_round(y * 1.44269504088896338700);
+    const double k = vm_round(y * VM_BITS);
     const double high = y - k * VM_LN2_HIGH;
     const double low = k * VM_LN2_LOW;
     const double e = vm_exp_tail(high - low, low) + high;
@@ -101,6 +101,13 @@ QPHYS_INLINE double vm_split(double x, double *k) {
     return vm_double((u & UINT64_C(0x000fffffffffffff)) + UINT64_C(0x3fe6a09e00000000));
 }
 
+/* Of a normal positive number; any other gives some number, to be masked by the caller. */
+QPHYS_INLINE double vm_log_normal(double x) {
+    double k;
+    const double f = vm_split(x, &k) - 1.0;
+    return k * VM_LN2_HIGH + (vm_log_tail(f, k * VM_LN2_LOW) + f);
+}
+
 QPHYS_INLINE double vm_log(double x) {
     const int small = x < 2.2250738585072014e-308;
     const double y = small ? x * 18014398509481984.0 : x; /* 2^54: subnormals become normal */
@@ -121,16 +128,6 @@ QPHYS_INLINE double vm_log1p(double x) {
     const double tiny = fabs(x) < 1e-300 ? x : value;
     const double ends = x == -1.0 ? -(double)INFINITY : (x > -1.0 ? tiny : (double)NAN);
     return x < (double)INFINITY ? ends : x;
-}
-
-QPHYS_INLINE double vm_log2(double x) { return vm_log(x) * 1.44269504088896338700; }
-
-/* Binary entropy in bits; 0 at 0 and 1, NaN outside. */
-QPHYS_INLINE double vm_entropy(double p) {
-    const double q = 1.0 - p;
-    const double nats = -(p * vm_log(p) + q * vm_log1p(-p));
-    const double ends = (p == 0.0 || p == 1.0) ? 0.0 : nats;
-    return ends * 1.44269504088896338700;
 }
 
 #endif

@@ -1,0 +1,290 @@
+/* Decoy-state BB84 with two decoys, finite key: Lim, Curty, Walenta, Xu, Zbinden, PRA 89, 022307 (2014), 1311.7129.
+ * X is the key basis, Z the test basis; intensities mu1 > mu2 + mu3, mu2 > mu3 >= 0. Three stages: what depends on
+ * settings only (once a row of lanes, if these are broadcast), the bounds, the key. See docs/physics/keys.md. */
+#include "kernels.h"
+#include "sampling_bound.h"
+#include "status.h"
+#include "vmath.h"
+
+enum input {
+    KEY_COUNT = 0,
+    KEY_ERROR = 3,
+    TEST_COUNT = 6,
+    TEST_ERROR = 9,
+    MU = 12,
+    P_KEY = 15,
+    P_TEST = 18,
+    EPS_SEC = 21,
+    EPS_COR,
+    F_EC,
+    TAIL,
+    SAMPLING,
+    SOURCE,
+    INPUTS
+};
+enum tail { HOEFFDING, CHERNOFF };
+enum sampling { LIM_2014, EXACT, EXACT_SMOOTHING };
+enum source { SIGNAL, ALL };
+enum used { USED_NONE, USED_GAMMA, USED_EXACT, USED_OPEN };
+
+/* What follows from the settings: intensities, probabilities, epsilons, policies. */
+enum setting {
+    WEIGHT_KEY = 0,  /* exp(mu_k) / p_k in the key basis */
+    WEIGHT_TEST = 3, /* ... in the test basis */
+    TAU0_KEY = 6,    /* probability of no photon; a common factor of all p_k drops out of every bound */
+    TAU1_KEY,
+    TAU1_TEST,
+    TAU0_KEY_INVERSE,
+    TAU0_TEST_INVERSE,
+    SCALE,        /* mu1 / (mu1 (mu2 - mu3) - mu2^2 + mu3^2) */
+    SQUARE,       /* (mu2^2 - mu3^2) / mu1^2 */
+    GAP_INVERSE,  /* 1 / (mu2 - mu3) */
+    VACUUM_SHARE, /* of the vacuum events, those that enter the key */
+    SINGLE_SHARE,
+    BETA,  /* ln(1 / eps), eps one of the terms that make up eps_sec */
+    COST,  /* privacy amplification and correctness [bit] */
+    FAULT, /* status of impossible settings */
+    SETTINGS
+};
+
+static void settle(ptrdiff_t lanes, const double *const *in, double (*restrict set)[QPHYS_LANES]) {
+#pragma omp simd
+    for (ptrdiff_t i = 0; i < lanes; i++) {
+        const double mu1 = in[MU][i], mu2 = in[MU + 1][i], mu3 = in[MU + 2][i];
+        const double p1 = in[P_KEY][i], p2 = in[P_KEY + 1][i], p3 = in[P_KEY + 2][i];
+        const double q1 = in[P_TEST][i], q2 = in[P_TEST + 1][i], q3 = in[P_TEST + 2][i];
+        const double eps_sec = in[EPS_SEC][i], eps_cor = in[EPS_COR][i];
+        const double tail = in[TAIL][i], sampling = in[SAMPLING][i], source = in[SOURCE][i];
+        const double finite =
+            ((mu1 + mu2 + mu3) + (p1 + p2 + p3) + (q1 + q2 + q3) + eps_sec + eps_cor + in[F_EC][i]) * 0.0;
+
+        const double e1 = vm_exp(mu1), e2 = vm_exp(mu2), e3 = vm_exp(mu3);
+        set[WEIGHT_KEY][i] = e1 / p1;
+        set[WEIGHT_KEY + 1][i] = e2 / p2;
+        set[WEIGHT_KEY + 2][i] = e3 / p3;
+        set[WEIGHT_TEST][i] = e1 / q1;
+        set[WEIGHT_TEST + 1][i] = e2 / q2;
+        set[WEIGHT_TEST + 2][i] = e3 / q3;
+        const double f1 = 1.0 / e1, f2 = 1.0 / e2, f3 = 1.0 / e3;
+        const double v1 = p1 * f1, v2 = p2 * f2, v3 = p3 * f3;
+        const double tau0 = v1 + v2 + v3;
+        const double tau1 = v1 * mu1 + v2 * mu2 + v3 * mu3;
+        set[TAU0_KEY][i] = tau0;
+        set[TAU1_KEY][i] = tau1;
+        set[TAU1_TEST][i] = q1 * f1 * mu1 + q2 * f2 * mu2 + q3 * f3 * mu3;
+        const double gap = mu2 - mu3, squares = mu2 * mu2 - mu3 * mu3;
+        set[GAP_INVERSE][i] = 1.0 / gap;
+        set[SQUARE][i] = squares / (mu1 * mu1);
+        set[SCALE][i] = mu1 / (mu1 * gap - squares);
+        set[TAU0_KEY_INVERSE][i] = 1.0 / tau0;
+        set[TAU0_TEST_INVERSE][i] = 1.0 / (q1 * f1 + q2 * f2 + q3 * f3);
+        set[VACUUM_SHARE][i] = source == SIGNAL ? v1 * set[TAU0_KEY_INVERSE][i] : 1.0;
+        set[SINGLE_SHARE][i] = source == SIGNAL ? v1 * mu1 / tau1 : 1.0;
+        /* 12 tail bounds (5 in each basis, 2 on the test errors) and 9 of smoothing, sampling and hashing; a key of
+         * signal states needs two more: the signal's share of the vacuum and of the single-photon events. */
+        const double terms = source == SIGNAL ? 23.0 : 21.0;
+        const double beta = vm_log_normal(terms / eps_sec);
+        set[BETA][i] = beta;
+        set[COST][i] = (6.0 * beta + vm_log_normal(2.0 / eps_cor)) * VM_BITS;
+
+        double fault = 0.0;
+        fault = in[F_EC][i] >= 1.0 ? fault : STATUS_BAD_EFFICIENCY;
+        fault = (tail == HOEFFDING || tail == CHERNOFF) && (source == SIGNAL || source == ALL) &&
+                        (sampling == LIM_2014 || sampling == EXACT || sampling == EXACT_SMOOTHING)
+                    ? vm_max(fault, 0.0)
+                    : vm_max(fault, STATUS_BAD_OPTION);
+        fault = eps_sec >= 1e-300 && eps_sec < 1.0 && eps_cor >= 1e-300 && eps_cor < 1.0 ? fault : STATUS_BAD_EPSILON;
+        fault = p1 > 1e-100 && p2 > 1e-100 && p3 > 1e-100 && p1 + p2 + p3 <= 1.0 + 1e-9 && q1 > 1e-100 && q2 > 1e-100 &&
+                        q3 > 1e-100 && q1 + q2 + q3 <= 1.0 + 1e-9
+                    ? fault
+                    : STATUS_BAD_PROBABILITIES;
+        fault = mu3 >= 0.0 && mu2 > mu3 && mu1 > mu2 + mu3 && mu1 <= 100.0 ? fault : STATUS_BAD_INTENSITIES;
+        set[FAULT][i] = finite == 0.0 ? fault : STATUS_NOT_FINITE;
+    }
+}
+
+/* Bounds of the mean of a sum of independent trials from the sum itself, clipped to what a count can be. Hoeffding:
+ * both sides by sqrt(total beta / 2). Multiplicative Chernoff, inverted: P(x <= E - t) <= exp(-t^2 / 2E) and P(x >= E +
+ * t) <= exp(-t^2 / (2E + t)) (Yin et al. 2020 print -beta/2 in the lower one, which is looser). */
+QPHYS_INLINE double lower(double x, double hoeffding, double beta, int chernoff) {
+    const double inverted = x + 0.5 * beta - sqrt(2.0 * beta * x + 0.25 * beta * beta);
+    return vm_max(chernoff ? inverted : x - hoeffding, 0.0);
+}
+QPHYS_INLINE double upper(double x, double hoeffding, double beta, int chernoff, double total) {
+    const double inverted = x + beta + sqrt(2.0 * beta * x + beta * beta);
+    return vm_min(chernoff ? inverted : x + hoeffding, total);
+}
+/* The other way: of `all` events, each taken with probability `share`, at least so many are taken. */
+QPHYS_INLINE double taken(double all, double share, double beta, int chernoff) {
+    const double mean = share * all;
+    const double spread = sqrt(chernoff ? 2.0 * beta * mean : 0.5 * beta * all);
+    return share < 1.0 ? vm_max(mean - spread, 0.0) : all;
+}
+
+/* What the bounds hand on, a row each. */
+enum bound { VACUUM, SINGLE, TEST_SINGLE, TEST_SINGLE_ERROR, PHASE, GAMMA_ERRORS, USED, COUNT_FAULT, BOUNDS };
+
+/* `chernoff` is a constant where this is inlined: without it no lane asks for that tail bound. */
+QPHYS_INLINE void bound(ptrdiff_t lanes, const double *const *in, double (*restrict set)[QPHYS_LANES],
+                        double (*restrict to)[QPHYS_LANES], const int chernoff) {
+#pragma omp simd
+    for (ptrdiff_t i = 0; i < lanes; i++) {
+        const double mu2 = in[MU + 1][i], mu3 = in[MU + 2][i];
+        const double beta = set[BETA][i], tau0 = set[TAU0_KEY][i];
+        const int multiplicative = chernoff && in[TAIL][i] == CHERNOFF;
+
+        const double x1 = in[KEY_COUNT][i], x2 = in[KEY_COUNT + 1][i], x3 = in[KEY_COUNT + 2][i];
+        const double a1 = in[KEY_ERROR][i], a2 = in[KEY_ERROR + 1][i], a3 = in[KEY_ERROR + 2][i];
+        const double z1 = in[TEST_COUNT][i], z2 = in[TEST_COUNT + 1][i], z3 = in[TEST_COUNT + 2][i];
+        const double c1 = in[TEST_ERROR][i], c2 = in[TEST_ERROR + 1][i], c3 = in[TEST_ERROR + 2][i];
+        const double n_X = x1 + x2 + x3, n_Z = z1 + z2 + z3, m_X = a1 + a2 + a3, m_Z = c1 + c2 + c3;
+        const int possible = (a1 >= 0.0) & (a2 >= 0.0) & (a3 >= 0.0) & (c1 >= 0.0) & (c2 >= 0.0) & (c3 >= 0.0) &
+                             (a1 <= x1) & (a2 <= x2) & (a3 <= x3) & (c1 <= z1) & (c2 <= z2) & (c3 <= z3) &
+                             (n_X <= QPHYS_LARGEST_COUNT) & (n_Z <= QPHYS_LARGEST_COUNT);
+        const double finite = (n_X + n_Z + m_X + m_Z) * 0.0;
+        to[COUNT_FAULT][i] = finite == 0.0 ? (possible ? 0.0 : STATUS_BAD_COUNTS) : STATUS_NOT_FINITE;
+
+        const double d_X = sqrt(0.5 * n_X * beta), d_Z = sqrt(0.5 * n_Z * beta), d_c = sqrt(0.5 * m_Z * beta);
+        const double square = set[SQUARE][i], scale = set[SCALE][i], gap_inverse = set[GAP_INVERSE][i];
+
+        const double W1 = set[WEIGHT_KEY][i], W2 = set[WEIGHT_KEY + 1][i], W3 = set[WEIGHT_KEY + 2][i];
+        const double vacuum = (mu2 * (W3 * lower(x3, d_X, beta, multiplicative)) -
+                               mu3 * (W2 * upper(x2, d_X, beta, multiplicative, n_X))) *
+                              gap_inverse; /* s_X0 / tau_0, Eq. 2 */
+        const double S0 = vm_min(vm_max(vacuum, 0.0), n_X * set[TAU0_KEY_INVERSE][i]);
+        const double single = W2 * lower(x2, d_X, beta, multiplicative) -
+                              W3 * upper(x3, d_X, beta, multiplicative, n_X) -
+                              square * (W1 * upper(x1, d_X, beta, multiplicative, n_X) - S0);
+        const double s_X1 = vm_min(vm_max(set[TAU1_KEY][i] * scale * single, 0.0), n_X); /* Eq. 3 */
+
+        const double Y1 = set[WEIGHT_TEST][i], Y2 = set[WEIGHT_TEST + 1][i], Y3 = set[WEIGHT_TEST + 2][i];
+        const double test_vacuum = (mu2 * (Y3 * lower(z3, d_Z, beta, multiplicative)) -
+                                    mu3 * (Y2 * upper(z2, d_Z, beta, multiplicative, n_Z))) *
+                                   gap_inverse;
+        const double test_single = Y2 * lower(z2, d_Z, beta, multiplicative) -
+                                   Y3 * upper(z3, d_Z, beta, multiplicative, n_Z) -
+                                   square * (Y1 * upper(z1, d_Z, beta, multiplicative, n_Z) -
+                                             vm_min(vm_max(test_vacuum, 0.0), n_Z * set[TAU0_TEST_INVERSE][i]));
+        const double s_Z1 = vm_min(vm_max(set[TAU1_TEST][i] * scale * test_single, 0.0), n_Z);
+        const double wrong =
+            (Y2 * upper(c2, d_c, beta, multiplicative, m_Z) - Y3 * lower(c3, d_c, beta, multiplicative)) * gap_inverse;
+        const double v_Z1 = vm_min(vm_max(set[TAU1_TEST][i] * wrong, 0.0), m_Z); /* Eq. 4 */
+
+        const double c = s_Z1;
+        const double d = taken(s_X1, set[SINGLE_SHARE][i], beta, multiplicative);
+        const double b = v_Z1 / s_Z1;
+        const double sizes = (c + d) / (c * d), variance = (1.0 - b) * b;
+        const double gamma =
+            sqrt(sizes * variance * (vm_log_normal(sizes / variance) + 2.0 * beta)) * VM_BITS; /* Eq. 5 */
+        const double phase = b + gamma;
+
+        /* Does the exact tail allow gamma? First by the bound without logarithms. */
+        const double v = vm_ceil(v_Z1), k = vm_floor(c), n = vm_floor(d);
+        const double m = vm_floor(n * phase) + 1.0;
+        const int bounded = (k >= 1.0) & (n >= 2.0) & (b < 0.5);
+        const int usable = bounded & (in[SAMPLING][i] == LIM_2014) & (v_Z1 > 0.0) & (phase < 0.5) & (2.0 * m <= n);
+        const int proven = usable & sb_proven_quickly(v, k, n, m, beta);
+        to[VACUUM][i] = taken(S0 * tau0, set[VACUUM_SHARE][i], beta, multiplicative);
+        to[SINGLE][i] = d;
+        to[TEST_SINGLE][i] = s_Z1;
+        to[TEST_SINGLE_ERROR][i] = v_Z1;
+        to[PHASE][i] = usable ? phase : 0.5;
+        to[USED][i] = proven ? USED_GAMMA : (bounded ? USED_OPEN : USED_NONE);
+        to[GAMMA_ERRORS][i] = usable ? m : 0.0;
+    }
+}
+
+/* Lanes still open: gamma where the full bound of the tail allows it, else the tail's own bound. They are moved
+ * together, so that a row with a few of them costs little. */
+static void bound_by_tail(ptrdiff_t lanes, const double *const *in, double (*restrict set)[QPHYS_LANES],
+                          double (*restrict to)[QPHYS_LANES]) {
+    ptrdiff_t lane[QPHYS_LANES], open = 0, left = 0;
+    double v[QPHYS_LANES], k[QPHYS_LANES], n[QPHYS_LANES], log_eps[QPHYS_LANES], m[QPHYS_LANES], tail[QPHYS_LANES];
+    for (ptrdiff_t i = 0; i < lanes; i++)
+        if (to[USED][i] == USED_OPEN) {
+            const int good = to[COUNT_FAULT][i] == 0.0 && set[FAULT][i] == 0.0;
+            to[USED][i] = USED_NONE;
+            v[open] = vm_ceil(to[TEST_SINGLE_ERROR][i]);
+            k[open] = vm_floor(to[TEST_SINGLE][i]);
+            n[open] = vm_floor(to[SINGLE][i]);
+            log_eps[open] = (in[SAMPLING][i] == EXACT_SMOOTHING ? -2.0 : -1.0) * set[BETA][i];
+            m[open] = to[GAMMA_ERRORS][i];
+            lane[open] = i;
+            open += good;
+        }
+#pragma omp simd
+    for (ptrdiff_t j = 0; j < open; j++)
+        tail[j] = sb_log_tail(v[j], k[j], n[j], m[j]);
+    for (ptrdiff_t j = 0; j < open; j++) {
+        if (m[j] > 0.0 && tail[j] <= log_eps[j]) {
+            to[USED][lane[j]] = USED_GAMMA;
+            continue;
+        }
+        v[left] = v[j], k[left] = k[j], n[left] = n[j], log_eps[left] = log_eps[j], lane[left] = lane[j];
+        left++;
+    }
+    sb_errors_upper(left, v, k, n, log_eps, m);
+    for (ptrdiff_t j = 0; j < left; j++) {
+        const int found = m[j] == m[j];
+        to[PHASE][lane[j]] = found ? m[j] / n[j] : 0.5;
+        to[USED][lane[j]] = found ? USED_EXACT : USED_NONE;
+    }
+}
+
+/* Binary entropy for 0 <= p <= 1/2, to the accuracy of 1 - p. */
+QPHYS_INLINE double entropy(double p) {
+    const double nats = p * vm_log_normal(p) + (1.0 - p) * vm_log_normal(1.0 - p);
+    return p > 0.0 ? -nats * VM_BITS : 0.0;
+}
+
+static void make_key(ptrdiff_t lanes, const double *const *in, double *const *out, double (*restrict set)[QPHYS_LANES],
+                     double (*restrict to)[QPHYS_LANES]) {
+    double *restrict key_out = out[0], *restrict s0_out = out[1], *restrict s1_out = out[2], *restrict sZ_out = out[3];
+    double *restrict v_out = out[4], *restrict phase_out = out[5], *restrict leak_out = out[6];
+    double *restrict used_out = out[7], *restrict status_out = out[8];
+#pragma omp simd
+    for (ptrdiff_t i = 0; i < lanes; i++) {
+        const int all = in[SOURCE][i] == ALL;
+        const double n = in[KEY_COUNT][i] + (all ? in[KEY_COUNT + 1][i] + in[KEY_COUNT + 2][i] : 0.0);
+        const double m = in[KEY_ERROR][i] + (all ? in[KEY_ERROR + 1][i] + in[KEY_ERROR + 2][i] : 0.0);
+        const double rate = n > 0.0 ? vm_min(m / n, 0.5) : 0.0;
+        const double leak = in[F_EC][i] * n * entropy(rate);
+        const double phase = to[PHASE][i], s0 = to[VACUUM][i], s1 = to[SINGLE][i], s_Z1 = to[TEST_SINGLE][i];
+        const double key = vm_floor(s0 + s1 * (1.0 - entropy(phase)) - leak - set[COST][i]); /* Eq. 1 */
+
+        double status = key > 0.0 ? STATUS_GOOD : STATUS_NO_KEY;
+        status = to[USED][i] == USED_NONE ? STATUS_NO_SAMPLING_BOUND : status;
+        status = s1 > 0.0 && s_Z1 > 0.0 ? status : STATUS_NO_SINGLE_PHOTONS;
+        const double fault = vm_max(to[COUNT_FAULT][i], set[FAULT][i]);
+        status = fault > 0.0 ? fault : status;
+        const int valid = fault == 0.0;
+        key_out[i] = status == STATUS_GOOD ? key : 0.0;
+        s0_out[i] = valid ? s0 : (double)NAN;
+        s1_out[i] = valid ? s1 : (double)NAN;
+        sZ_out[i] = valid ? s_Z1 : (double)NAN;
+        v_out[i] = valid ? to[TEST_SINGLE_ERROR][i] : (double)NAN;
+        phase_out[i] = valid ? phase : (double)NAN;
+        leak_out[i] = valid ? leak : (double)NAN;
+        used_out[i] = valid ? to[USED][i] : USED_NONE;
+        status_out[i] = status;
+    }
+}
+
+LANE_KERNEL(lim2014) {
+    _Alignas(64) double set[SETTINGS][QPHYS_LANES], to[BOUNDS][QPHYS_LANES];
+    const uint64_t settings = ((UINT64_C(1) << INPUTS) - 1) & ~((UINT64_C(1) << MU) - 1);
+    const int hoisted = (constant & settings) == settings;
+    settle(hoisted ? 1 : lanes, in, set);
+    for (int row = 0; hoisted && row < SETTINGS; row++)
+        for (ptrdiff_t i = 1; i < lanes; i++)
+            set[row][i] = set[row][0];
+    int chernoff = 0;
+    for (ptrdiff_t i = 0; i < lanes; i++)
+        chernoff |= in[TAIL][i] == CHERNOFF;
+    if (chernoff)
+        bound(lanes, in, set, to, 1);
+    else
+        bound(lanes, in, set, to, 0);
+    bound_by_tail(lanes, in, set, to);
+    make_key(lanes, in, out, set, to);
+}
