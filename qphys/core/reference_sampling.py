@@ -51,7 +51,7 @@ def _stirling_tail(k: float) -> float:
 
 
 def _log_ratio(n: float, p: float, k: float, m: float) -> float:
-    if not (0 <= k <= n and 0 <= m <= n and 0 < p < 1):
+    if not (0 <= k <= n <= COUNT_MAX and 0 <= m <= n and 0 < p < 1):
         return math.nan
     d = k - m
     return (
@@ -66,7 +66,7 @@ def _log_ratio(n: float, p: float, k: float, m: float) -> float:
 
 
 def _log_mass(mean: float, k: float) -> float:
-    if not (k >= 0 and mean > 0):
+    if not (0 <= k <= 2 * COUNT_MAX and 0 < mean <= COUNT_MAX):
         return math.nan
     d = k + 1 - mean
     return d - k * math.log1p(d / mean) - 0.5 * math.log(2 * math.pi * (k + 1)) - _stirling_tail(k)

@@ -247,14 +247,20 @@ ROW_KERNEL(philox) {
 
 LANE_KERNEL(binomial_log_ratio) {
     (void)constant;
-    for (ptrdiff_t i = 0; i < lanes; i++)
-        out[0][i] = log_ratio_binomial(in[0][i], in[1][i], in[2][i], in[3][i]);
+    for (ptrdiff_t i = 0; i < lanes; i++) {
+        const double n = in[0][i], p = in[1][i], k = in[2][i], m = in[3][i];
+        const int good = p > 0.0 && p < 1.0 && k >= 0.0 && k <= n && m >= 0.0 && m <= n && n <= COUNT_MAX;
+        out[0][i] = good ? log_ratio_binomial(n, p, k, m) : (double)NAN;
+    }
 }
 
 LANE_KERNEL(poisson_log_mass) {
     (void)constant;
-    for (ptrdiff_t i = 0; i < lanes; i++)
-        out[0][i] = log_mass_poisson(in[0][i], in[1][i]);
+    for (ptrdiff_t i = 0; i < lanes; i++) {
+        const double mean = in[0][i], k = in[1][i];
+        const int good = mean > 0.0 && mean <= COUNT_MAX && k >= 0.0 && k <= 2.0 * COUNT_MAX;
+        out[0][i] = good ? log_mass_poisson(mean, k) : (double)NAN;
+    }
 }
 
 /* ---- fading ------------------------------------------------------------------------------------------------------ */

@@ -153,6 +153,19 @@ def test_bad_parameters_end_as_status() -> None:
     assert np.isnan(core.KERNELS["draw_erlang"](-1, SEED, STREAM, np.uint64(0))[0])
 
 
+@pytest.mark.parametrize("name", ["binomial_log_ratio", "poisson_log_mass"])
+def test_masses_of_any_input_equal_their_twins_and_impossible_ones_are_nan(name: str) -> None:
+    kernel = core.KERNELS[name]
+    zoo = np.array([0.0, 1.0, 5.0, 23.0, 0.25, -1.0, -1e300, 1e300, np.nan, np.inf, -np.inf])
+    arguments = [zoo[index] for index in np.indices((zoo.size,) * kernel.nin)]
+    whole = [a == np.floor(a) for a in arguments]
+    chosen = np.logical_and.reduce([*(whole[2:] if kernel.nin == 4 else whole[1:]), arguments[0] != 0.25])
+    got, expected = kernel(*arguments)[chosen], getattr(reference, name)(*arguments)[chosen]
+    np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-12)
+    assert np.isfinite(got).any()
+    assert np.isnan(got).any()
+
+
 def test_thinned_poisson_counts_are_poisson() -> None:
     size, mean, p = 300_007, 83.0, 0.12
     thrown = draw("draw_poisson", mean, size=size, seed=1)
