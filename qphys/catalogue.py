@@ -200,6 +200,8 @@ class Catalogue:
         found: dict[str, str] = {}
         for key, value in tree.items():
             room = ROOMS.get(key)
+            if key == "origin":
+                continue
             if isinstance(value, Mapping):
                 if room and "model" in value:
                     found[f"{room}/{value['model']}"] = self._file_hash(room, value["model"])

@@ -17,7 +17,7 @@ import numpy as np
 from qphys import recipe as recipes
 from qphys import stages
 from qphys.catalogue import Catalogue, canonical, digest, read_toml, without_origins
-from qphys.errors import UserError, nearest
+from qphys.errors import RunError, UserError, nearest
 from qphys.record import Record, parse
 
 if TYPE_CHECKING:
@@ -141,10 +141,13 @@ def simulate(
                     finished, running = wait(running, return_when=FIRST_COMPLETED)
                     done += sum(f.result() for f in finished)
                     tell(done, total)
+            except KeyboardInterrupt:
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise RunError(f"interrupted; {parts.folder} keeps what was finished, --resume goes on from there") from None
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
-        parts.finish(labels=recipe.labels, attributes=attributes(recipe, river))
+        parts.finish(labels=recipe.labels, attributes=attributes(recipe))
     return read.open_statistics(output)
 
 
@@ -162,8 +165,8 @@ def identity(recipe: recipes.Recipe) -> str:
     )
 
 
-def attributes(recipe: recipes.Recipe, river: River) -> dict[str, str | int]:
-    """Attributes of the file, as `statistics.schema.ATTRIBUTES` lists them."""
+def attributes(recipe: recipes.Recipe) -> dict[str, str | int]:
+    """Attributes of the file, as `statistics.schema.ATTRIBUTES` lists them; those of single points lie in the parts."""
     from qphys.statistics import provenance
 
     first = recipe.point(0).run
@@ -172,14 +175,10 @@ def attributes(recipe: recipes.Recipe, river: River) -> dict[str, str | int]:
         "title": recipe.title,
         "protocol": first.protocol,
         "experiment": recipe.experiment,
-        "identity": identity(recipe),
         "seed": first.statistics.seed,
-        "resolved_run": canonical(runs if recipe.experiment else runs[""]),
+        "resolved_run": canonical(runs),
         "sweep": canonical(recipe.sweep.model_dump(exclude_defaults=True)) if recipe.sweep else "",
         "model_hashes": canonical(recipe.hashes()),
-        "fading_model": "; ".join(sorted(river.fading_models)),
-        "track_facts": canonical(river.facts),
-        "warnings": canonical(sorted(river.warnings)),
         **provenance.versions(),
     }
 
@@ -238,6 +237,7 @@ class River:
             "time": track.time,
             **{name: getattr(track, name) for name in GEOMETRY},
             "mean_transmittance": transmittance.mean[:, 0],
+            "mean_link_transmittance": transmittance.mean[:, 0] * self._to_detectors(point),
             "scintillation_index": transmittance.scintillation_index[:, 0],
             "background_rate": transmittance.background_rate[:, 0],
             "expected_total_counts": expect.expected_total_counts(clicks, trials),
@@ -255,7 +255,7 @@ class River:
         return result
 
     def stream(self, point: recipes.Point) -> int:
-        """First 64 bits of the point's digest: the key of its random numbers."""
+        """First 64 bits of the point's digest: with the seed, the key of its random numbers."""
         told = point.stages
         return int(digest({"stages": told, "files": self._catalogue.hashes(told)})[:16], 16)
 
@@ -302,6 +302,12 @@ class River:
         from qphys import detectors
 
         return build(detectors.KINDS, point.run.receiver, f"{point.where}: receiver")
+
+    def _to_detectors(self, point: recipes.Point) -> float:
+        """Factor from the channel's transmittance to that of the link up to, and without, the detectors' efficiency."""
+        included = self.transmittance(point).includes
+        optics = 1.0 if "receiver optics" in included else float(self._receiver(point).si.optics_transmittance)
+        return optics / (float(self.analyser(point).efficiency.mean()) if "detector efficiency" in included else 1.0)
 
     def sight(self, point: recipes.Point) -> stages.Sight:
         """What the channel sees of the arm: track, wavelength and the telescopes as numbers."""
@@ -444,10 +450,8 @@ def report(statistics: xr.Dataset, *, models: Sequence[str | Path] = ()) -> Repo
 
 def analysis_of(statistics: xr.Dataset) -> dict[str, Any]:
     """Settings of the analysis that the run of a file asked for; of the first case, where an experiment has several."""
-    resolved = json.loads(str(statistics.attrs.get("resolved_run", "{}")))
-    if statistics.attrs.get("experiment"):
-        resolved = next(iter(resolved.values()))
-    found: dict[str, Any] = resolved.get("analysis", {})
+    runs = json.loads(str(statistics.attrs.get("resolved_run", "{}")))
+    found: dict[str, Any] = next(iter(runs.values()), {}).get("analysis", {})
     return found
 
 
