@@ -450,9 +450,10 @@ def report(statistics: xr.Dataset, *, models: Sequence[str | Path] = ()) -> Repo
 
 def analysis_of(statistics: xr.Dataset) -> dict[str, Any]:
     """Settings of the analysis that the run of a file asked for; of the first case, where an experiment has several."""
-    runs = json.loads(str(statistics.attrs.get("resolved_run", "{}")))
-    found: dict[str, Any] = next(iter(runs.values()), {}).get("analysis", {})
-    return found
+    runs: dict[str, dict[str, Any]] = json.loads(str(statistics.attrs.get("resolved_run", "{}")))
+    for resolved in runs.values():
+        return dict(resolved.get("analysis", {}))
+    return {}
 
 
 def _experiment(name: str, models: Sequence[str | Path]) -> Any:

@@ -191,7 +191,8 @@ class Transmittance:
         """Variance of the transmittance over its squared mean, (T, A); 0 where nothing arrives."""
         mean = self.mean
         variance = np.einsum("tna,tn->ta", (self.transmittance - mean[:, None, :]) ** 2, self.weight)
-        return np.divide(variance, mean**2, out=np.zeros_like(mean), where=mean > 0)
+        index: Floats = np.divide(variance, mean**2, out=np.zeros_like(mean), where=mean > 0)
+        return index
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -78,7 +78,7 @@ class Case(Record):
 class Experiment(Record):
     """A published experiment: one file in ``models/experiments``."""
 
-    origin: dict[str, Any] = Field(default_factory=dict)  # type: ignore[assignment]
+    origin: dict[str, Any] = Field(default_factory=dict)
     citation: str
     doi: str = ""
     notes: tuple[str, ...] = ()

@@ -132,10 +132,8 @@ def comparison(statistics: xr.Dataset, canvas: Figure, comparison: xr.Dataset | 
     cases = [str(v) for v in np.atleast_1d(statistics["case"].values)]
     for index, case in enumerate(cases):
         one = statistics.isel(point=[index])
-        style = {"color": COLOURS[index % len(COLOURS)], "label": case, "samples": index == 0}
-        loss(one, axes[0, 0], **style)
-        rates(one, axes[0, 1], **style)
-        qber(one, axes[1, 0], **style)
+        for panel, axis in ((loss, axes[0, 0]), (rates, axes[0, 1]), (qber, axes[1, 0])):
+            panel(one, axis, color=COLOURS[index % len(COLOURS)], label=case, samples=index == 0)
     for axis in (axes[0, 0], axes[0, 1], axes[1, 0]):
         axis.set_xlabel("time from closest approach [s]")
     axes[0, 0].legend(fontsize="small", frameon=False)
