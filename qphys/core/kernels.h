@@ -33,7 +33,12 @@
     LANES(level, ma2005, "(3),(3),(3),(),()->(),(),(),(),(),()", "ddddd>dddddb",                                       \
           "Asymptotic decoy bounds and key rate with two decoys, Ma et al. 2005.")                                     \
     LANES(level, ma2005_infinite, "(),(),(),(),(),(),()->(),(),()", "ddddddd>ddb",                                     \
-          "Asymptotic key rate with known single-photon yield and error, Ma et al. 2005.")
+          "Asymptotic key rate with known single-photon yield and error, Ma et al. 2005.")                             \
+    ROWS(level, click_probabilities, "(t,n),(u,e,c,s,d),(e),(c),(s),(d),(v,s,d),(v,s,d),(d),(d),(s,m),(o)->(t,n,c,o)", \
+         "ddddddddddqd>d",                                                                                             \
+         "Probability of every outcome of a trial: transmittance, photons, emission_weight, sender_probability, "      \
+         "receiver_probability, gate_fraction, noise, free_noise, dead_trials, afterpulse, outcome_of_pattern, "       \
+         "outcomes.")
 
 struct qphys_array {
     char *data;
