@@ -49,7 +49,12 @@
          "Part of each step in each fading node: weights, correlation time over step, seed, stream, realisation.")     \
     ROWS(level, sample_counts, "(t,n,c,o),(t,n),(c),(t),(),(),()->(t,c,o),(t,c),(t)", "dddqQQQ>qqb",                   \
          "Counts of outcomes and trials of settings: probability of outcomes, part of the step in each node, "         \
-         "probability of settings, trials, seed, stream, realisation.")
+         "probability of settings, trials, seed, stream, realisation.")                                                \
+    ROWS(level, click_probabilities, "(t,n),(u,e,c,s,d),(e),(c),(s),(d),(v,s,d),(v,s,d),(d),(d),(s,m),(o)->(t,n,c,o)", \
+         "ddddddddddqd>d",                                                                                             \
+         "Probability of every outcome of a trial: transmittance, photons, emission_weight, sender_probability, "      \
+         "receiver_probability, gate_fraction, noise, free_noise, dead_trials, afterpulse, outcome_of_pattern, "       \
+         "outcomes.")
 
 struct qphys_array {
     char *data;
