@@ -10,17 +10,20 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qphys.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 ROOMS: Final[dict[str, str]] = {
     "orbit": "satellites",
@@ -44,16 +47,20 @@ def own_folder() -> Path:
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with the values of `over` in it, table by table.
+    """`base` with the values of `over` in it, table by table; single values put over a model's name keep the model.
 
     Examples
     --------
     >>> merged({"a": {"x": 1, "y": 2}}, {"a": {"y": 3}})
     {'a': {'x': 1, 'y': 3}}
+    >>> merged({"source": "micius-decoy"}, {"source": {"repetition_rate_mhz": 200.0}})
+    {'source': {'model': 'micius-decoy', 'repetition_rate_mhz': 200.0}}
     """
     result = dict(base)
     for key, value in over.items():
         old = result.get(key)
+        if key in ROOMS and isinstance(old, str):
+            old = {"model": old}
         result[key] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
     return result
 
@@ -137,6 +144,37 @@ class Catalogue:
             f"{place}no model '{name}' in {room}{nearest(name, names)} (there are: {', '.join(names) or 'none'})"
         )
 
+    def listing(self, room: str | None = None) -> list[dict[str, str]]:
+        """Room, name and title of every model, for people."""
+        if room is not None and room not in FOLDERS:
+            raise UserError(f"no kind of model is called '{room}'{nearest(room, FOLDERS)} (allowed: {', '.join(FOLDERS)})")
+        rows = []
+        for shelf in FOLDERS if room is None else (room,):
+            for name in self.names(shelf):
+                title = "" if shelf == "tables" else str(read_toml(self.find(shelf, name)).get("title", ""))
+                rows.append({"room": shelf, "name": name, "title": title})
+        return rows
+
+    def locate(self, name: str) -> tuple[str, str]:
+        """Room and name of a model given as ``room/name``, or by its name where only one room has it."""
+        room, _, plain = name.rpartition("/")
+        if room:
+            self.find(room, plain)
+            return room, plain
+        rooms = [shelf for shelf in FOLDERS if plain in self.names(shelf)]
+        if not rooms:
+            every = sorted({n for shelf in FOLDERS for n in self.names(shelf)})
+            raise UserError(f"no model is called '{plain}'{nearest(plain, every)}; `qphys models list` shows all")
+        if len(rooms) > 1:
+            raise UserError(f"'{plain}' is a model in {' and in '.join(rooms)}; write {rooms[0]}/{plain}")
+        return rooms[0], plain
+
+    def values(self, room: str, name: str) -> list[dict[str, str]]:
+        """Every value of a model with its origin, key path by key path; the lines of a table."""
+        if room == "tables":
+            return [{"line": line} for line in self.text(name).splitlines()]
+        return list(_flat(read_toml(self.find(room, name)), "", {}))
+
     def read(self, room: str, name: str, where: str = "") -> dict[str, Any]:
         """A model's table with all models that it names resolved."""
         path = self.find(room, name, where)
@@ -162,6 +200,8 @@ class Catalogue:
         found: dict[str, str] = {}
         for key, value in tree.items():
             room = ROOMS.get(key)
+            if key == "origin":
+                continue
             if isinstance(value, Mapping):
                 if room and "model" in value:
                     found[f"{room}/{value['model']}"] = self._file_hash(room, value["model"])
@@ -179,7 +219,7 @@ class Catalogue:
             raise UserError(f"{path}: not UTF-8 text (byte {error.start})") from None
 
     def table(self, name: str, where: str = "") -> dict[str, NDArray[np.float64]]:
-        """Columns of a CSV file in the room ``tables``: lines with ``#`` are comments, the first other line names the columns.
+        """Columns of a CSV file in the room ``tables``: the first line that is no comment (``#``) names the columns.
 
         An empty field is NaN. Anything else that is no number is an error with file, line and column.
         """
@@ -209,6 +249,19 @@ class Catalogue:
         return hashlib.sha256(self.find(room, name).read_bytes()).hexdigest()
 
 
+def _flat(table: Mapping[str, Any], prefix: str, origins: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    """Key path, value and origin of every value in a tree; a table's own ``origin`` goes before its parent's."""
+    mine = table.get("origin", {})
+    for key, value in table.items():
+        if key == "origin":
+            continue
+        path = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{path}.", mine.get(key, {}) if isinstance(mine.get(key), Mapping) else {})
+        else:
+            yield {"key": path, "value": str(value), "origin": str(mine.get(key, origins.get(key, "")))}
+
+
 def _number(field: str, place: str) -> float:
     try:
         value = float(field) if field else np.nan
@@ -226,3 +279,36 @@ def without_origins(tree: Any) -> Any:
     if isinstance(tree, Iterable) and not isinstance(tree, str | bytes):
         return [without_origins(v) for v in tree]
     return tree
+
+
+def models(room: str | None = None, *, folders: Iterable[str | Path] = ()) -> xr.Dataset:
+    """Models that runs can name, with their titles.
+
+    Parameters
+    ----------
+    room : str, optional
+        Only these: ``sources``, ``channels``, ``receivers``, ``experiments``, ...
+    folders : iterable of paths, optional
+        Your own models, searched before those of qphys.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``room``, ``name`` and ``title`` over the dimension ``model``.
+
+    Raises
+    ------
+    UserError
+        No such room.
+
+    Examples
+    --------
+    >>> import qphys
+    >>> "micius-decoy" in qphys.models("sources").name
+    True
+    """
+    import xarray as xr
+
+    rows = Catalogue(tuple(Path(f) for f in folders)).listing(room)
+    columns = {key: ("model", np.asarray([row[key] for row in rows], dtype=object)) for key in ("room", "name", "title")}
+    return xr.Dataset(columns)

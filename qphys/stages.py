@@ -186,6 +186,14 @@ class Transmittance:
         mean: Floats = np.einsum("tna,tn->ta", self.transmittance, self.weight)
         return mean
 
+    @property
+    def scintillation_index(self) -> Floats:
+        """Variance of the transmittance over its squared mean, (T, A); 0 where nothing arrives."""
+        mean = self.mean
+        variance = np.einsum("tna,tn->ta", (self.transmittance - mean[:, None, :]) ** 2, self.weight)
+        index: Floats = np.divide(variance, mean**2, out=np.zeros_like(mean), where=mean > 0)
+        return index
+
 
 @dataclass(frozen=True, kw_only=True)
 class Analyser:

@@ -1,0 +1,21 @@
+"""Where the satellite is: elements, ephemerides, tables and circles become the geometry of a pass."""
+
+from qphys.orbits.records import KINDS, Circle, Oem, Omm, Orbit, Station, Table, Tle, Window
+from qphys.orbits.session import Pass, passes, sun_elevation, sunlit, track
+
+__all__ = [
+    "KINDS",
+    "Circle",
+    "Oem",
+    "Omm",
+    "Orbit",
+    "Pass",
+    "Station",
+    "Table",
+    "Tle",
+    "Window",
+    "passes",
+    "sun_elevation",
+    "sunlit",
+    "track",
+]

@@ -1,0 +1,7 @@
+"""Pictures of statistics files and comparisons: one function a figure, Dataset in, Axes out."""
+
+from __future__ import annotations
+
+from qphys.plots.figures import FIGURES, comparison, draw, loss, overview, qber, rates, sky, sweep
+
+__all__ = ["FIGURES", "comparison", "draw", "loss", "overview", "qber", "rates", "sky", "sweep"]

@@ -1,0 +1,326 @@
+"""The command line: a few lines a command, no logic. Tables go to standard output, all else to standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="qphys",
+    help="Quantum-optics physical-layer simulator for satellite and fibre quantum key distribution.",
+    epilog="Example:  qphys run runs/micius-2017.toml",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+models_app = typer.Typer(
+    help="List and show the models that runs name.",
+    epilog="Example:  qphys models list sources\n\nExample:  qphys models show sources/micius-decoy",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(models_app, name="models")
+
+Json = Annotated[bool, typer.Option("--json", help="Print the table as JSON.")]
+Models = Annotated[
+    list[Path] | None, typer.Option("--models", metavar="FOLDER", help="Your own models, searched before those of qphys.")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Put one value over the file, such as channel.extra_loss_db=3."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"qphys {version('qphys')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(
+    epilog="Example:  qphys run runs/micius-2017.toml\n\nExample:  qphys run my.toml --set statistics.seed=7 --resume"
+)
+def run(
+    file: Annotated[Path, typer.Argument(metavar="RUN.toml", help="The run file.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE.h5", help="Default: out/RUN.h5 beside it.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with what an interrupted run left behind.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the file, or its parts, of an earlier run.")
+    ] = False,
+    case: Annotated[str | None, typer.Option("--case", help="Only this case of the experiment that the run names.")] = None,
+    set_: Set = None,
+    models: Models = None,
+    workers: Annotated[int | None, typer.Option("--workers", min=1, help="Threads; default: one a processor.")] = None,
+    plot: Annotated[bool, typer.Option("--plot/--no-plot", help="Draw the pass into a PNG beside the HDF5 file.")] = True,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Simulate a run file: statistics into HDF5, the key, the comparison if it names an experiment, a picture."""
+    from qphys import pipeline, recipe
+
+    target = output or file.parent / "out" / f"{file.stem}.h5"
+    told = recipe.read_recipe(file, models=models or (), overrides=dict(map(recipe.parse_override, set_ or ())), case=case)
+    with _progress(quiet) as tell:
+        statistics = pipeline.simulate(told, target, resume=resume, overwrite=overwrite, workers=workers, progress=tell)
+    _report(pipeline.report(statistics, models=models or ()), json=json, quiet=quiet, written=target, plot=plot)
+
+
+@app.command(
+    epilog="Example:  qphys analyze runs/out/micius-2017.h5 --set key_from=all\n\n"
+    "Example:  qphys analyze counts.csv --protocol lab.toml"
+)
+def analyze(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Statistics (HDF5), of qphys or of your own, or a CSV table.")
+    ],
+    protocol: Annotated[
+        Path | None, typer.Option("--protocol", metavar="LAB.toml", help="The protocol that a CSV table needs.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE.nc", help="Also write the result as netCDF.")
+    ] = None,
+    set_: Set = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Secure key of a file of detection statistics, with its bounds and status."""
+    from qphys import keyrates, recipe, statistics
+
+    data = statistics.read_any(file, protocol)
+    result = keyrates.analyze(data, **dict(map(recipe.parse_override, set_ or ())))
+    _table(keyrates.rows(result), keyrates.heading(result), json=json)
+    _notes(result.attrs.get("notes", "").splitlines(), quiet)
+    if output:
+        statistics.write_result(result, output)
+
+
+@app.command(epilog="Example:  qphys compare micius-2017")
+def compare(
+    experiment: Annotated[
+        str, typer.Argument(metavar="EXPERIMENT", help="Name of an experiment; see `qphys models list experiments`.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE.h5", help="Keep the statistics in this file.")
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", metavar="FILE.png", help="Default: EXPERIMENT.png here.")
+    ] = None,
+    set_: Set = None,
+    models: Models = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Simulate all cases of a published experiment and print published, simulated, residual."""
+    from qphys import pipeline, recipe
+
+    overrides = dict(map(recipe.parse_override, set_ or ()))
+    with _progress(quiet) as tell:
+        report = pipeline.compare_report(experiment, output=output, models=models or (), overrides=overrides, progress=tell)
+    _report(report, json=json, quiet=quiet, written=output, plot=True, picture=picture or Path(f"{experiment}.png"))
+
+
+class Figure(StrEnum):
+    """Pictures of a statistics file."""
+
+    auto = "auto"
+    overview = "overview"
+    rates = "rates"
+    sweep = "sweep"
+    comparison = "comparison"
+
+
+@app.command(epilog="Example:  qphys plot runs/out/micius-2017.h5")
+def plot(
+    file: Annotated[Path, typer.Argument(metavar="FILE.h5", help="A statistics file.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE.png", help="PNG, PDF or SVG.")] = None,
+    figure: Annotated[Figure, typer.Option("--figure", help="What to draw.")] = Figure.auto,
+    point: Annotated[int, typer.Option("--point", min=0, help="Which point of a sweep.")] = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Draw a statistics file: rates and error rate against time, or the key along a sweep."""
+    from qphys import plots, statistics
+
+    target = output or file.with_suffix(".png")
+    plots.draw(statistics.open_statistics(file), target, figure=figure.value, point=point)
+    _say(f"picture: {target}", quiet)
+
+
+@app.command(epilog="Example:  qphys info runs/out/micius-2017.h5")
+def info(
+    file: Annotated[Path, typer.Argument(metavar="FILE.h5", help="A statistics file.")],
+    json: Json = False,
+) -> None:
+    """Say what a statistics file holds and what made it."""
+    from qphys import statistics
+
+    _table([{"key": k, "value": v} for k, v in statistics.info(file).items()], str(file), json=json)
+
+
+@models_app.command("list")
+def list_models(
+    room: Annotated[str | None, typer.Argument(metavar="[ROOM]", help="sources, channels, receivers, ...")] = None,
+    models: Models = None,
+    json: Json = False,
+) -> None:
+    """List the models by room, with their titles."""
+    from qphys import catalogue
+
+    _table(catalogue.Catalogue(tuple(models or ())).listing(room), "Models", json=json)
+
+
+@models_app.command("show")
+def show_model(
+    name: Annotated[
+        str, typer.Argument(metavar="ROOM/NAME", help="A model; the name alone does where only one room has it.")
+    ],
+    models: Models = None,
+    json: Json = False,
+) -> None:
+    """Print a model: every value, and where it comes from."""
+    from qphys import catalogue
+
+    shelf = catalogue.Catalogue(tuple(models or ()))
+    room, found = shelf.locate(name)
+    _table(shelf.values(room, found), f"{room}/{found}", json=json)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point: 0 done, 1 the run failed, 2 the input is wrong. A user's mistake never shows a traceback."""
+    from qphys.errors import RunError, UserError
+
+    try:
+        app(args=list(arguments) if arguments is not None else None)
+        code = 0
+    except SystemExit as leaving:
+        code = leaving.code if isinstance(leaving.code, int) else 0
+    except UserError as error:
+        code = _complain(error, 2)
+    except RunError as error:
+        code = _complain(error, 1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = 1
+    if arguments is None:
+        sys.exit(code)
+    return code
+
+
+def _complain(error: object, code: int) -> int:
+    for line in str(error).splitlines():
+        typer.echo(f"qphys: {line}", err=True)
+    return code
+
+
+def _say(text: str, quiet: bool) -> None:
+    if not quiet:
+        typer.echo(text, err=True)
+
+
+def _notes(lines: Sequence[str], quiet: bool) -> None:
+    for line in lines:
+        _say(f"note: {line}", quiet)
+
+
+class _progress:
+    """Progress on standard error: a bar in a terminal, nothing elsewhere."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet or not sys.stderr.isatty()
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> Callable[[int, int], None]:
+        return self._tell
+
+    def _tell(self, done: int, total: int) -> None:
+        if self._quiet:
+            return
+        if self._bar is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self._bar = Progress(*columns, console=Console(stderr=True))
+            self._bar.start()
+            self._task = self._bar.add_task("simulating", total=total)
+        self._bar.update(self._task, completed=done)
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def _report(report: Any, *, json: bool, quiet: bool, written: Path | None, plot: bool, picture: Path | None = None) -> None:
+    """Print the tables of a run, draw its picture, name the files."""
+    if json:
+        import json as format_
+
+        typer.echo(format_.dumps({title: list(rows) for title, rows in report.tables.items()}, indent=2, default=float))
+    else:
+        for title, rows in report.tables.items():
+            _table(rows, title, json=False)
+    _notes(report.notes, quiet)
+    if written:
+        _say(f"statistics: {written}", quiet)
+    if plot:
+        from qphys import plots
+
+        target = picture or (written.with_suffix(".png") if written else Path("qphys.png"))
+        plots.draw(report.statistics, target, comparison=report.comparison)
+        _say(f"picture: {target}", quiet)
+
+
+def _table(rows: Sequence[Mapping[str, Any]], title: str, *, json: bool) -> None:
+    if json:
+        import json as format_
+
+        typer.echo(format_.dumps(list(rows), indent=2, default=float))
+        return
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    for column in columns:
+        cells = [_shown(row.get(column, "")) for row in rows]
+        numeric = all(isinstance(row.get(column, 0), int | float) for row in rows)
+        words = [len(word) for text in (column, *(cells if not numeric else ())) for word in text.split()]
+        width = max([*words, *(len(cell) for cell in cells if numeric)], default=1)
+        table.add_column(escape(column), justify="right" if numeric else "left", min_width=min(width, 40))
+    for row in rows:
+        table.add_row(*(_shown(row.get(column, "")) for column in columns))
+    console = Console(width=None if sys.stdout.isatty() else 150)
+    console.print(table)
+    console.print()
+
+
+def _shown(value: Any) -> str:
+    from rich.markup import escape
+
+    if isinstance(value, float):
+        if value != value:
+            return ""
+        return f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.5g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else escape(str(value))
