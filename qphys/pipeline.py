@@ -119,10 +119,12 @@ def simulate(
     done = total - sum(len(points) for _, points in todo)
     tell(done, total)
     river = River(recipe.catalogue)
-    per_step = settings.expected == "per step" or (settings.expected == "auto" and recipe.sweep is None)
+    alone = recipe.sweep is None
+    per_step = settings.expected == "per step" or (settings.expected == "auto" and alone)
+    causes = settings.causes if settings.causes is not None else alone
 
     def work(number: int, points: range) -> int:
-        results = [river.statistics(recipe.point(i), seed=seed, per_step=per_step) for i in points]
+        results = [river.statistics(recipe.point(i), seed=seed, per_step=per_step, causes=causes) for i in points]
         parts.write(number, results)
         return len(points)
 
@@ -198,7 +200,7 @@ class River:
         self._kept: OrderedDict[str, Any] = OrderedDict()
         self._lock = Lock()
 
-    def statistics(self, point: recipes.Point, *, seed: int, per_step: bool) -> dict[str, Any]:
+    def statistics(self, point: recipes.Point, *, seed: int, per_step: bool, causes: bool) -> dict[str, Any]:
         """Arrays of one point, under the names of `statistics.schema.VARIABLES`.
 
         Parameters
@@ -209,6 +211,8 @@ class River:
             Seed of all random numbers.
         per_step : bool
             Whether expectations are kept for every step, beside their totals.
+        causes : bool
+            Whether totals are also computed with each cause of errors switched off.
 
         Returns
         -------
@@ -244,7 +248,7 @@ class River:
         }
         if per_step:
             result["expected_counts"] = expect.expected_counts(clicks, trials)
-        if run.statistics.causes:
+        if causes:
             result["expected_total_counts_without"] = np.stack(
                 [expect.expected_total_counts(self.clicks(point, without=cause), trials) for cause in DETECTION_CAUSES]
             )

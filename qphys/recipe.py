@@ -68,7 +68,9 @@ class StatisticsSettings(Record):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     realisations: Annotated[int, Field(ge=0, le=1_000_000)] = 1
     expected: Literal["auto", "per step", "totals"] = "auto"
-    causes: bool = True
+    """Expectations for every step or as totals of the pass; auto: as totals in a sweep."""
+    causes: bool | None = None
+    """Whether totals are also computed with each cause of errors off; without a word, not in a sweep."""
 
 
 class Run(Record):
