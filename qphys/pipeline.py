@@ -155,6 +155,7 @@ def simulate(
 
 def identity(recipe: recipes.Recipe) -> str:
     """SHA-256 of all that the content of the file depends on."""
+    from qphys import core
     from qphys.statistics import provenance
 
     settings = recipe.point(0).run.statistics
@@ -162,7 +163,7 @@ def identity(recipe: recipes.Recipe) -> str:
         {
             "recipe": recipe.identity_tree(),
             "statistics": without_origins(settings.model_dump()),
-            "code": provenance.code_digest(),
+            "code": provenance.code_digest(core.SOURCE_DIGEST),
         }
     )
 

@@ -301,6 +301,12 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+#ifdef QPHYS_WITH_DIGEST
+#include "source_digest.h"
+#else
+#define QPHYS_SOURCE_DIGEST ""
+#endif
+
 static int execute(PyObject *module) {
     if (PyArray_ImportNumPyAPI() < 0 || PyUFunc_ImportUFuncAPI() < 0)
         return -1;
@@ -311,7 +317,7 @@ static int execute(PyObject *module) {
         return -1;
     const int failed = PyModule_AddObjectRef(module, "STATUS", status);
     Py_DECREF(status);
-    return failed;
+    return failed ? failed : PyModule_AddStringConstant(module, "SOURCE_DIGEST", QPHYS_SOURCE_DIGEST);
 }
 
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, execute}, {0, NULL}};
