@@ -151,6 +151,41 @@ class CoherentEmission(Emission):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PairEmission(Emission):
+    """Entangled pairs: one photon of each to Alice (arm 0), the other to Bob (arm 1). There is no setting to choose."""
+
+    coincidence_fraction: float = 1.0
+    """Part of the pairs whose photons, both detected, fall into one trial (jitter against window)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check(not self.settings, "a pair source has no settings")
+        _check(0.0 <= self.coincidence_fraction <= 1.0, "coincidence_fraction must lie in [0, 1]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GaussianPairEmission(PairEmission):
+    """Pairs of two-mode squeezers: normal-ordered moments over the modes (sH, sV, iH, iV), per Schmidt mode."""
+
+    number: Complexes
+    """<a'_j a_k>, (4, 4): block diagonal in the arms."""
+    anomalous: Complexes
+    """<a_j a_k>, (4, 4): between the arms."""
+    schmidt_modes: float
+    """Number of equal Schmidt modes, >= 1; infinity is Poisson light."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DensityPairEmission(PairEmission):
+    """Pairs of a two-qubit state that arrive independently (compound Poisson)."""
+
+    state: Complexes
+    """Density matrix over (HH, HV, VH, VV), signal first, (4, 4)."""
+    mean_pair_number: float
+    """Mean number of pairs a trial."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Transmittance:
     """A distribution of transmittance per time step, with a correlation time: never only a number."""
 
