@@ -37,8 +37,8 @@ def kernels(instruction_set: str) -> Mapping[str, np.ufunc]:
 
     Examples
     --------
-    >>> kernels("baseline")["elementary"].signature
-    '()->(),(),(),()'
+    >>> kernels("baseline")["ma2005"].signature
+    '(3),(3),(3),(),()->(),(),(),(),(),()'
     """
     return MappingProxyType(_ufuncs.kernels(instruction_set))
 

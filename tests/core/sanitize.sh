@@ -16,7 +16,7 @@ suffix=$("$python" -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUF
 
 mkdir -p "$aside/qphys/core"
 cp qphys/__init__.py "$aside/qphys/"
-cp qphys/core/*.py "$aside/qphys/core/"
+cp qphys/core/*.py qphys/core/*.h "$aside/qphys/core/"
 objects=()
 for source in qphys/core/*.c; do
     name=$(basename "$source" .c)
@@ -44,7 +44,8 @@ from qphys import core
 
 assert Path(core.__file__).is_relative_to("$aside"), core.__file__
 EOF
-cp -r tests/core "$aside/tests"
+mkdir "$aside/tests"
+cp -r tests/core "$aside/tests/core"
 LD_PRELOAD="$($cc -print-file-name=libasan.so) $($cc -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
     PYTHONPATH="$aside" "$python" -P -m pytest -q -p no:cacheprovider --rootdir "$aside" -c pyproject.toml \
     --import-mode=importlib -k "not environment" "$aside/tests"
