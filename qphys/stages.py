@@ -89,6 +89,8 @@ class Sight:
     """What a channel sees of an arm: the track, the wavelength and the two telescopes as numbers."""
 
     track: Track
+    partner: Track | None = None
+    """Track of the other arm of a pair source, for a loss that was measured of both together."""
     wavelength: float
     """Vacuum wavelength [m]."""
     transmitter_aperture: float = float("nan")
