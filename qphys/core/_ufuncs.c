@@ -12,7 +12,7 @@
 #include "kernels.h"
 #include "status.h"
 
-#define MAX_OPERANDS 32
+#define MAX_OPERANDS 40
 #define MAX_ROWS 64
 
 /* ---- descriptions ------------------------------------------------------------------------------------------------ */

@@ -239,7 +239,7 @@ static void find_detectors(const struct pass *p, struct block *b, double (*restr
         const double dead = value_at(&array[DEAD_TRIALS], d), afterpulse = value_at(&array[AFTERPULSE], d);
 #pragma omp simd
         for (ptrdiff_t i = 0; i < lanes; i++)
-            blind[d][i] = clicks_blind(free[d][i], dead);
+            blind[d][i] = clicks_blind(free[d][i], dead, clicks_live(free[d][i], dead));
         for (ptrdiff_t s = 0; s < size[S]; s++) {
             double *restrict spurious = p->spurious + (s * size[D] + d) * p->width;
             double *restrict seen = p->seen + (s * size[D] + d) * p->width;

@@ -26,10 +26,24 @@ QPHYS_INLINE void clicks_light(double m, double *click, double *silent) {
     *click = (1.0 - s) - s * e;
 }
 
+/* click alone for m up to the bound of CLICKS_TERMS, by so many terms of its power series: without a division, four
+ * times as fast. The first term left out is below 5e-17 of the sum. */
+#define CLICKS_TERMS(X) X(4, 0x1p-12) X(5, 0x1p-9) X(6, 0x1p-7) X(9, 0x1p-4) X(12, 0x1p-2)
+QPHYS_INLINE double clicks_faint_light(double m, const int terms) {
+    static const double inverse_factorial[] = {
+        1.0,        1.0 / 2,     1.0 / 6,      1.0 / 24,      1.0 / 120,      1.0 / 720,
+        1.0 / 5040, 1.0 / 40320, 1.0 / 362880, 1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600,
+    };
+    double sum = inverse_factorial[terms - 1];
+    for (int j = terms - 2; j >= 0; j--)
+        sum = inverse_factorial[j] - m * sum;
+    return m * sum;
+}
+
 /* Probability that a non-paralysable detector is live, and that it is blind: a renewal process with `free` clicks a
  * live trial, each blocking `dead` trials. */
 QPHYS_INLINE double clicks_live(double free, double dead) { return 1.0 / (1.0 + free * dead); }
-QPHYS_INLINE double clicks_blind(double free, double dead) { return free * dead / (1.0 + free * dead); }
+QPHYS_INLINE double clicks_blind(double free, double dead, double live) { return free * dead * live; }
 
 /* Weighted mean of 1 - (1 - noise) (1 - click) from the mean of click; `total` is the sum of the weights. */
 QPHYS_INLINE double clicks_with_noise(double noise, double mean_click, double total) {
@@ -46,5 +60,17 @@ QPHYS_INLINE double clicks_seen(double live, double noise, double after) {
 }
 QPHYS_INLINE double clicks_probability(double spurious, double seen, double click) { return spurious + seen * click; }
 QPHYS_INLINE double clicks_complement(double blind, double seen, double silent) { return blind + seen * silent; }
+
+/* The same for faint light, with unlit = blind + seen. */
+QPHYS_INLINE double clicks_complement_faint(double unlit, double seen, double click) { return unlit - seen * click; }
+
+/* Of a basis with detectors for two bits, `silent` the probability that none of the other basis clicks: the event is
+ * sifted, and sifted with the wrong bit. Both detectors clicking makes a random bit: half of it is wrong. */
+QPHYS_INLINE double clicks_sifted(double right, double wrong, double silent) {
+    return ((right + wrong) - right * wrong) * silent;
+}
+QPHYS_INLINE double clicks_sifted_wrong(double right, double wrong, double silent) {
+    return (wrong - 0.5 * (right * wrong)) * silent;
+}
 
 #endif

@@ -54,7 +54,14 @@
          "ddddddddddqd>d",                                                                                             \
          "Probability of every outcome of a trial: transmittance, photons, emission_weight, sender_probability, "      \
          "receiver_probability, gate_fraction, noise, free_noise, dead_trials, afterpulse, outcome_of_pattern, "       \
-         "outcomes.")
+         "outcomes.")                                                                                                  \
+    ROWS(level, whole_pass,                                                                                            \
+         "(t,n),(t,n),(t),(u,e,j,4,s,d),(3),(e),(3,4),(s),(d),(v,s,d),(v,s,d),(d),(d),(s,m),(3),(b),(),(),(),(),(),()" \
+         "->(3,2),(3,2),(b),(b),(b),(b),(b),(b),(b),(b),(b)",                                                          \
+         "dddddddddddddqdbdddbbb>dddddddddbb",                                                                         \
+         "A decoy-state BB84 pass to its key: transmittance, weight, trials, photons, intensity, emission_weight, "    \
+         "sender_probability, receiver_probability, gate_fraction, noise, free_noise, dead_trials, afterpulse, "       \
+         "outcome_of_pattern, mean_photon_numbers, key_basis, and as lim2014 eps_secrecy to key_from.")
 
 struct qphys_array {
     char *data;
