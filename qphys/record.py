@@ -105,7 +105,12 @@ def _tell(record: type[Record], problem: Any, where: str) -> str:
         return f"{place}.{tag} = {told['tag']!r}: unknown{nearest(str(told['tag']), kinds)} (allowed: {', '.join(kinds)})"
     message = TABLE if problem["type"] in ("model_type", "model_attributes_type", "dict_type") else problem["msg"]
     message = message.removeprefix("Value error, ")
-    return f"{place} = {'a table' if isinstance(value, dict) else repr(value)}: {message[0].lower() + message[1:]}"
+    shown_value = "" if isinstance(value, dict) and message is not TABLE else f" = {_plain(value)}"
+    return f"{place}{shown_value}: {message[0].lower() + message[1:]}"
+
+
+def _plain(value: Any) -> str:
+    return "a table" if isinstance(value, dict) else repr(value)
 
 
 def _walk(record: type[Record], path: tuple[Any, ...]) -> tuple[list[str], list[type[BaseModel]]]:
