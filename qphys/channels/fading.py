@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
+from qphys.channels.interpolation import through_nodes
+from qphys.channels.quadrature import panels
 from qphys.stages import Floats
 
 MAXIMUM_NODES: Final = 32
@@ -45,28 +47,29 @@ def gauss_rule(points: Floats, weights: Floats, *, number: int) -> tuple[Floats,
     fixed = deviation <= 1e-14 * np.abs(mean)
     y = np.where(fixed, 0.0, points - mean) / np.where(fixed, 1.0, deviation)
     steps = points.shape[0]
-    jacobi = np.zeros((steps, number, number))
+    diagonal, beside = np.zeros((steps, number)), np.zeros((steps, number - 1))
     basis = np.zeros((steps, number, points.shape[1]))
     basis[:, 0] = np.sqrt(weights)
     for n in range(number):
         vector = y * basis[:, n]
-        jacobi[:, n, n] = np.sum(basis[:, n] * vector, axis=-1)
+        diagonal[:, n] = np.vecdot(basis[:, n], vector)
         if n + 1 == number:
             break
-        size = np.linalg.norm(vector, axis=-1)
+        size = np.sqrt(np.vecdot(vector, vector))
+        earlier = basis[:, : n + 1]
         for _ in range(2):
-            overlap = np.einsum("tnm,tm->tn", basis[:, : n + 1], vector)
-            vector -= np.einsum("tnm,tn->tm", basis[:, : n + 1], overlap)
-        residual = np.linalg.norm(vector, axis=-1)
+            overlap = vector[:, None] @ earlier.mT
+            vector -= (overlap @ earlier)[:, 0]
+        residual = np.sqrt(np.vecdot(vector, vector))
         # an exhausted distribution leaves rounding noise: its further nodes stand at the mean with weight 0
         alive = residual > 1e-12 * size
         residual = np.where(alive, residual, 0.0)
         basis[:, n + 1] = np.where(alive[:, None], vector / np.where(alive, residual, 1.0)[:, None], 0.0)
-        jacobi[:, n, n + 1] = jacobi[:, n + 1, n] = residual
-    eigenvalues, eigenvectors = np.linalg.eigh(jacobi)
+        beside[:, n] = residual
+    eigenvalues, node_weights = _from_jacobi(diagonal, beside)
     lowest, highest = points.min(axis=-1, keepdims=True), points.max(axis=-1, keepdims=True)
     nodes = np.clip(mean + deviation * eigenvalues, lowest, highest)
-    return nodes, eigenvectors[:, 0, :] ** 2
+    return nodes, node_weights
 
 
 def log_normal_rule(log_variance: Floats, *, upper: Floats, number: int) -> tuple[Floats, Floats]:
@@ -92,10 +95,52 @@ def log_normal_rule(log_variance: Floats, *, upper: Floats, number: int) -> tupl
 
     Notes
     -----
-    A plain cut at u lowers the mean (from 0.5 to 0.476 at a scintillation index of 0.2); here :math:`\mu` is solved for, so
-    that the mean stays 1. The variance is then below the untruncated one; far from the limit the law is the log-normal
-    itself, with all its moments :math:`e^{n(n-1)\sigma^2/2}`.
+    Where even the highest moment does not feel the limit (`_is_free`), the rule is that of the Stieltjes-Wigert polynomials
+    (Chihara, *An Introduction to Orthogonal Polynomials* (1978), VI.2). Elsewhere the truncated density is put on a grid
+    and reduced by `gauss_rule`. A plain cut at u lowers the mean (from 0.5 to 0.476 at a scintillation index of 0.2); here
+    :math:`\mu` is solved for, so that the mean stays 1. The variance is then below the untruncated one; far from the limit
+    the law is the log-normal itself, with all its moments :math:`e^{n(n-1)\sigma^2/2}`.
     """
+    free = _is_free(log_variance, upper=upper, number=number)
+    nodes, weights = np.empty((free.size, number)), np.empty((free.size, number))
+    nodes[free], weights[free] = _free_rule(log_variance[free], number=number)
+    if not np.all(free):
+        nodes[~free], weights[~free] = _truncated_rule(log_variance[~free], upper=upper[~free], number=number)
+    return nodes, weights
+
+
+def _is_free(log_variance: Floats, *, upper: Floats, number: int) -> NDArray[np.bool_]:
+    """Where the limit lies nine deviations above the density times the highest power kept: what it cuts weighs 1e-19."""
+    sigma = np.sqrt(log_variance)
+    return (log_variance > 0.0) & (np.log(upper) + 0.5 * log_variance >= sigma * (9.0 + (2 * number - 1) * sigma))
+
+
+def _free_rule(log_variance: Floats, *, number: int) -> tuple[Floats, Floats]:
+    r"""Nodes and weights of the log-normal law itself, from its Jacobi matrix.
+
+    .. math:: \alpha_n = q^{-2n} (1 + q - q^{n+1}), \quad \beta_n = q^{3-4n} (1 - q^n), \quad q = e^{-\sigma^2}
+    """
+    variance, n = log_variance[:, None], np.arange(number)
+    # less the mean 1, in whose rounding errors a small variance would be lost
+    alpha = np.expm1(2 * n * variance) - np.exp((2 * n - 1) * variance) * np.expm1(-n * variance)
+    beta = -np.exp((4 * n - 3) * variance) * np.expm1(-n * variance)
+    nodes, weights = _from_jacobi(alpha, np.sqrt(beta[:, 1:]))
+    return np.maximum(1.0 + nodes, 0.0), weights
+
+
+def _from_jacobi(diagonal: Floats, beside: Floats) -> tuple[Floats, Floats]:
+    """Eigenvalues of Jacobi matrices and squared first components of their eigenvectors."""
+    number = diagonal.shape[-1]
+    jacobi = diagonal[:, :, None] * np.eye(number)
+    at = np.arange(number - 1)
+    # of a symmetric matrix the lower triangle is read
+    jacobi[:, at + 1, at] = beside
+    eigenvalues, eigenvectors = np.linalg.eigh(jacobi)
+    return eigenvalues, eigenvectors[:, 0, :] ** 2
+
+
+def _truncated_rule(log_variance: Floats, *, upper: Floats, number: int) -> tuple[Floats, Floats]:
+    """Nodes and weights of the log-normal law of mean 1 given that it does not exceed the limit."""
     still = (log_variance <= 0.0) | (np.log(upper) < 1e-9)
     sigma = np.sqrt(np.where(still, 1.0, log_variance))
     ceiling = np.where(still, 1.0, np.log(upper))
@@ -110,10 +155,8 @@ def log_normal_rule(log_variance: Floats, *, upper: Floats, number: int) -> tupl
     first = np.maximum(z_upper - 9.0 - (2 * number - 1) * sigma, 0.0)
     last = np.maximum(z_upper, 0.0) + 81.0 / (np.hypot(cut, 9.0) + cut)
     # a Gaussian wants a panel each 4.5 deviations, an exponential that falls by exp(-40) wants six
-    panels = max(6, int(np.ceil(float(np.max(last - first, initial=0.0)) / 4.5)))
-    points, weights = np.polynomial.legendre.leggauss(16)
-    fraction = ((np.arange(panels)[:, None] + 0.5 * (points + 1.0)) / panels).ravel()
-    weights = np.tile(weights, panels)
+    count = max(6, int(np.ceil(float(np.max(last - first, initial=0.0)) / 4.5)))
+    fraction, weights = panels(np.linspace(0.0, 1.0, count + 1))
     below = first[:, None] + (last - first)[:, None] * fraction
     density = np.exp(-0.5 * (np.maximum(z_upper, 0.0)[:, None] - below) ** 2 - cut[:, None] * below)
     values = np.where(still[:, None], 1.0, np.exp(ceiling[:, None] - sigma[:, None] * below))
@@ -171,10 +214,36 @@ def fading_rule(
     if not np.any(index > 0.0):
         nodes, weights = (np.ones(1), np.ones(1)) if pointing is None else pointing
         return np.tile(nodes, (index.size, 1)), np.tile(weights, (index.size, 1))
+    variance = np.log1p(index)
     nodes, weights = np.empty((index.size, number)), np.empty((index.size, number))
-    for first in range(0, index.size, _STEPS_AT_ONCE):
+    free = _is_free(variance, upper=limit, number=number)
+    if np.any(free):
+        nodes[free], weights[free] = _free_product_rule(variance[free], pointing=pointing, number=number)
+    if not np.all(free):
+        nodes[~free], weights[~free] = _product_rule(variance[~free], upper=limit[~free], pointing=pointing, number=number)
+    return nodes, weights
+
+
+def _free_product_rule(variance: Floats, *, pointing: tuple[Floats, Floats] | None, number: int) -> tuple[Floats, Floats]:
+    """Rule of steps that do not feel the limit: analytic in the logarithm of the variance, on which alone it depends."""
+
+    def rule(logarithm: Floats) -> Floats:
+        limit = np.full(logarithm.shape, np.inf)
+        nodes, weights = _product_rule(np.exp(logarithm), upper=limit, pointing=pointing, number=number)
+        # components of eigenvectors: all are known to about 1e-16, while the weights span many decades
+        return np.concatenate([nodes, np.sqrt(weights)], axis=-1)
+
+    nodes, components = np.split(through_nodes(rule, np.log(variance), number=48, tolerance=1e-13), 2, axis=-1)
+    return np.maximum(nodes, 0.0), components**2
+
+
+def _product_rule(
+    variance: Floats, *, upper: Floats, pointing: tuple[Floats, Floats] | None, number: int
+) -> tuple[Floats, Floats]:
+    nodes, weights = np.empty((variance.size, number)), np.empty((variance.size, number))
+    for first in range(0, variance.size, _STEPS_AT_ONCE):
         part = slice(first, first + _STEPS_AT_ONCE)
-        factor, share = log_normal_rule(np.log1p(index[part]), upper=limit[part], number=number)
+        factor, share = log_normal_rule(variance[part], upper=upper[part], number=number)
         if pointing is not None:
             product = factor[:, :, None] * pointing[0]
             joint = share[:, :, None] * pointing[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Self
 
 import numpy as np
@@ -122,11 +123,10 @@ class Link(Record):
         if fluctuates and self.correlation_time_ms is None:
             raise UserError(f"{where}: correlation_time_ms is required, since the transmittance fluctuates")
         nodes, weight = fading_rule(scintillation_index, upper=1.0 / captured, pointing=pointing, number=self.fading_nodes)
-        terms = dict(loss_db) | ({"extra": np.full(captured.shape, self.extra_loss_db)} if self.extra_loss_db else {})
-        mean = 10.0 ** (-0.1 * sum(terms.values(), np.zeros(captured.shape)))
+        mean = 10.0 ** (-0.1 * sum(loss_db.values(), np.zeros(captured.shape)))
         nodes = nodes / np.sum(nodes * weight, axis=-1, keepdims=True) * mean[:, None]
         steps = captured.size
-        return Transmittance(
+        without_extra = Transmittance(
             # a lossless channel may round to 1 + 1e-16
             transmittance=np.minimum(nodes, 1.0)[:, :, None],
             weight=weight,
@@ -134,6 +134,43 @@ class Link(Record):
             jones=np.tile(np.eye(2, dtype=np.complex128), (steps, 1, 1, 1)),
             background_rate=np.full((steps, 1), self.background(sight, where=where)),
             includes=includes,
-            terms_db={name: value[:, None] for name, value in terms.items()},
+            terms_db={name: value[:, None] for name, value in loss_db.items()},
             model=model,
         )
+        return attenuated(without_extra, self.extra_loss_db)
+
+
+def attenuated(transmittance: Transmittance, loss_db: float) -> Transmittance:
+    r"""Transmittance of a link with a further fixed loss, :math:`\eta\,10^{-L/10}` in every node.
+
+    A channel with ``extra_loss_db`` is, bit for bit, the channel without it, attenuated: points of a sweep that differ in it
+    alone may share all the rest.
+
+    Parameters
+    ----------
+    transmittance : Transmittance
+        Of the link so far.
+    loss_db : float
+        Further loss :math:`L` [dB], at least 0.
+
+    Returns
+    -------
+    Transmittance
+        With the loss under the term ``extra``, added to what stood there. The background, which is given at the analyser's
+        entrance, is not attenuated. The same object where the loss is 0.
+
+    Raises
+    ------
+    ValueError
+        The loss is negative or NaN.
+    """
+    if not loss_db >= 0.0:
+        raise ValueError(f"a loss of {loss_db} dB; must be 0 or more")
+    if loss_db == 0.0:
+        return transmittance
+    extra = transmittance.terms_db.get("extra", np.zeros(transmittance.background_rate.shape)) + loss_db
+    return replace(
+        transmittance,
+        transmittance=transmittance.transmittance * 10.0 ** (-0.1 * loss_db),
+        terms_db={**transmittance.terms_db, "extra": extra},
+    )

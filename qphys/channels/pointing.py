@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qphys.channels.fading import gauss_rule
+from qphys.channels.quadrature import panels
 from qphys.stages import Floats
 
 
@@ -73,13 +74,11 @@ def pointing_rule(number: int, *, half_angle: float, jitter: float, bias: float 
     from scipy.special import i0e
 
     low, high = max(0.0, bias - 9.0 * jitter), bias + 9.0 * jitter
-    panels = np.concatenate([np.arange(low, high, jitter), half_angle * 2.0 ** np.arange(-6.0, 3.0), [high]])
-    edges = np.unique(panels[(panels >= low) & (panels <= high)])
-    points, weights = np.polynomial.legendre.leggauss(16)
-    half = np.diff(edges)[:, None] / 2.0
-    r = (edges[:-1, None] + half * (points + 1.0)).ravel()
+    ends = np.concatenate([np.arange(low, high, jitter), half_angle * 2.0 ** np.arange(-6.0, 3.0), [high]])
+    edges = np.unique(ends[(ends >= low) & (ends <= high)])
+    r, weights = panels(edges)
     # i0e carries exp(-r b / s^2), which would overflow at b = 27 s
     density = r * np.exp(-0.5 * ((r - bias) / jitter) ** 2) * i0e(r * bias / jitter**2)
     transmittance = np.exp(-2.0 * (r / half_angle) ** 2)
-    nodes, node_weights = gauss_rule(transmittance[None], (half * weights).ravel()[None] * density, number=number)
+    nodes, node_weights = gauss_rule(transmittance[None], (weights * density)[None], number=number)
     return nodes[0], node_weights[0]

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import Field
 
+from qphys.channels.interpolation import through_nodes
+from qphys.channels.quadrature import panels
 from qphys.record import Record
 from qphys.stages import Floats
 
@@ -146,11 +148,13 @@ def scintillation_index(
     grid = np.linspace(ends[0] - 0.1, ends[1] + 0.1, 32 + int(6.0 * (ends[1] - ends[0])))
     spline = CubicSpline(grid, np.log(filtered_layer(np.exp(grid))))
     factor = 8.0 * np.pi**2 * 0.033 * wavenumber**2 * (aperture / 2.0) ** (5 / 3)
-    parts = [
-        np.sum(profile * s * np.exp(spline(np.log(s * fresnel))), axis=-1)
-        for s in np.array_split(slant.reshape(-1, 1), 1 + slant.size // 4096)
-    ]
-    return np.asarray(factor * np.concatenate(parts), dtype=np.float64).reshape(slant.shape)
+
+    def logarithm(log_slant: Floats) -> Floats:
+        layers = profile * np.exp(spline(log_slant[:, None] + np.log(fresnel)))
+        return np.asarray(log_slant[:, None] + np.log(factor * np.sum(layers, axis=-1, keepdims=True)))
+
+    log_index = through_nodes(logarithm, np.log(slant).ravel(), number=20, tolerance=1e-8)
+    return np.asarray(np.exp(log_index), dtype=np.float64).reshape(slant.shape)
 
 
 def filtered_layer(argument: ArrayLike) -> Floats:
@@ -171,13 +175,13 @@ def filtered_layer(argument: ArrayLike) -> Floats:
 
     Notes
     -----
-    With :math:`[2 J_1(t)/t]^2 = {}_1F_2(3/2; 2, 3; -t^2)` it is a 2F2 of :math:`-i/q`. From 1 on its series in
+    With :math:`[2 J_1(t)/t]^2 = {}_1F_2(3/2; 2, 3; -t^2)` it is a 2F2 of :math:`-i/q`. From 0.07 on its series in
     :math:`1/q`, whose constant is the Weber-Schafheitlin integral of :math:`J_1^2 t^{-14/3}` (DLMF 10.22.57); below 0.003
     its asymptotic expansion (DLMF 16.11, without the oscillating part of order :math:`q^{31/6}`); between them by
     Gauss-Legendre panels.
     """
     q = np.atleast_1d(np.asarray(argument, dtype=np.float64))
-    return np.piecewise(q, [q < 0.003, q >= 1.0], [_by_asymptote, _by_series, _by_panels]).reshape(np.shape(argument))
+    return np.piecewise(q, [q < 0.003, q >= 0.07], [_by_asymptote, _by_series, _by_panels]).reshape(np.shape(argument))
 
 
 def _by_asymptote(q: Floats) -> Floats:
@@ -197,11 +201,8 @@ def _by_panels(q: Floats) -> Floats:
     from scipy.special import j1
 
     # t = u^3 makes the integrand's t^(4/3) at the origin a polynomial
-    edges = np.linspace(0.0, np.cbrt(160.0), 400)
-    points, weights = np.polynomial.legendre.leggauss(8)
-    half = np.diff(edges)[:, None] / 2.0
-    u = (edges[:-1, None] + half * (points + 1.0)).ravel()
-    kernel = 2.0 * (half * weights).ravel() * 3.0 * u**2 * u**-8.0 * (2.0 * j1(u**3) / u**3) ** 2
+    u, weights = panels(np.linspace(0.0, np.cbrt(160.0), 101))
+    kernel = 2.0 * weights * 3.0 * u**2 * u**-8.0 * (2.0 * j1(u**3) / u**3) ** 2
     # beyond the last edge, 1 - cos averages to 1 and the Bessel factor to 4 / (pi t^3)
     return np.asarray(np.sin(0.5 * q[..., None] * u**6) ** 2 @ kernel + 12.0 / (14.0 * np.pi) * 160.0 ** (-14 / 3))
 
@@ -221,6 +222,5 @@ def _by_series(q: Floats) -> Floats:
 
 def _heights() -> tuple[Floats, Floats]:
     """Heights and weights of the integral over the profile; cubed, since it varies within 100 m at the ground."""
-    points, weights = np.polynomial.legendre.leggauss(16)
-    x = ((np.arange(10.0)[:, None] + 0.5 * (points + 1.0)) / 10.0).ravel()
-    return PROFILE_TOP * x**3, np.tile(weights / 20.0, 10) * 3.0 * PROFILE_TOP * x**2
+    x, weights = panels(np.linspace(0.0, 1.0, 11))
+    return PROFILE_TOP * x**3, weights * 3.0 * PROFILE_TOP * x**2

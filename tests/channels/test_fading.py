@@ -112,6 +112,24 @@ def test_truncated_log_normal_is_that_of_direct_quadrature():
         assert np.sum(weights * nodes**order) == pytest.approx(moment(order, mu), rel=1e-7)
 
 
+def test_rule_is_continuous_where_the_limit_begins_to_be_felt():
+    """Second route: on both sides of the border, closed form and truncated grid agree (what is cut weighs 1e-19)."""
+    sigma = np.array([0.05, 0.2, 0.5])
+    border = np.exp(sigma * (9.0 + 15.0 * sigma) - 0.5 * sigma**2)
+    below = log_normal_rule(sigma**2, upper=border * (1 - 1e-9), number=8)
+    above = log_normal_rule(sigma**2, upper=border * (1 + 1e-9), number=8)
+    np.testing.assert_allclose(below[0], above[0], rtol=1e-11)
+    np.testing.assert_allclose(below[1], above[1], rtol=1e-9)
+
+
+def test_log_normal_rule_of_a_small_variance_is_that_of_hermite():
+    """Limit known on paper: 1 + sigma z; the next term is sigma^2."""
+    x, w = np.polynomial.hermite_e.hermegauss(8)
+    nodes, weights = log_normal_rule(np.array([1e-12]), upper=np.array([3.0]), number=8)
+    np.testing.assert_allclose((nodes[0] - 1) / 1e-6, x, atol=1e-4)
+    np.testing.assert_allclose(weights[0], w / w.sum(), rtol=1e-4)
+
+
 def test_plain_cut_of_a_log_normal_would_lose_mean():
     """Published arithmetic that the solved mean avoids: mean 0.5, index 0.2 has P(> 1) = 0.033 and cut mean 0.476."""
     sigma = np.sqrt(np.log1p(0.2))
@@ -151,6 +169,24 @@ def test_many_steps_are_computed_in_parts_without_a_seam():
     one = fading_rule(index[1023:1026], upper=50.0, pointing=None, number=4)
     np.testing.assert_allclose(nodes[1023:1026], one[0], rtol=1e-12)
     np.testing.assert_allclose(weights[1023:1026], one[1], rtol=1e-10)
+
+
+@pytest.mark.parametrize("jitter", [None, 0.3, 1.2, 4.0])
+@pytest.mark.parametrize("number", [1, 5, 8])
+@pytest.mark.parametrize("scale", [3e-4, 3e-3, 0.05])
+def test_rules_of_a_pass_are_those_of_its_single_steps(jitter, number, scale):
+    """Second route: a few steps alone are computed without interpolation. Order 15 feels 1e-15 of a component of 1e-3."""
+    pointing = None if jitter is None else pointing_rule(number, half_angle=7.4, jitter=jitter, bias=0.1)
+    index = scale / np.sin(np.deg2rad(np.linspace(15.0, 88.0, 307))) ** 3
+    upper = np.linspace(150.0, 700.0, 307)
+    nodes, weights = fading_rule(index, upper=upper, pointing=pointing, number=number)
+    some = np.array([0, 1, 17, 150, 305, 306])
+    alone = fading_rule(index[some], upper=upper[some], pointing=pointing, number=number)
+    orders = np.arange(2 * number)
+    np.testing.assert_allclose(nodes[some], alone[0], rtol=1e-12)
+    np.testing.assert_allclose(weights[some], alone[1], rtol=1e-10)
+    np.testing.assert_allclose(moments(nodes[some], weights[some], orders), moments(*alone, orders), rtol=1e-11)
+    np.testing.assert_allclose(moments(nodes[some], weights[some], orders[:3]), moments(*alone, orders[:3]), rtol=3e-13)
 
 
 @settings(deadline=None, max_examples=60, derandomize=True)

@@ -9,6 +9,7 @@ import pytest
 from qphys import channels
 from qphys.catalogue import Catalogue
 from qphys.channels.diffraction import equivalent_half_angle
+from qphys.channels.link import attenuated
 from qphys.channels.pointing import pointing_moment
 from qphys.channels.scintillation import scintillation_index
 from qphys.errors import UserError
@@ -55,6 +56,33 @@ def test_loss_is_the_product_of_its_terms(sight, transmit):
     assert set(result.terms_db) == {*result.includes, "extra"}
     assert result.correlation_time == pytest.approx(0.01)
     np.testing.assert_array_equal(result.jones[0, 0], np.eye(2))
+
+
+@pytest.mark.parametrize("told", [VACUUM | {"turbulence": HV57}, TABLE])
+def test_extra_loss_is_the_channel_without_it_attenuated_bit_for_bit(sight, transmit, told):
+    seen = sight([600.0, 900.0, 1090.0], [80.0, 45.0, 30.0])
+    whole = transmit(told | {"extra_loss_db": 3.7}, seen, LOSS)
+    bare = transmit(told, seen, LOSS)
+    later = attenuated(bare, 3.7)
+    for name in ("transmittance", "weight", "jones", "background_rate"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(later, name))
+    assert list(whole.terms_db) == list(later.terms_db) == [*bare.terms_db, "extra"]
+    for name, value in whole.terms_db.items():
+        np.testing.assert_array_equal(value, later.terms_db[name])
+    assert (whole.includes, whole.model, whole.correlation_time) == (later.includes, later.model, later.correlation_time)
+    np.testing.assert_allclose(later.mean / bare.mean, 10**-0.37, rtol=1e-14)
+
+
+def test_attenuations_add_and_none_changes_nothing(sight, transmit):
+    """Decibels add; a negative loss is refused."""
+    bare = transmit(VACUUM, sight([600.0, 900.0], 45.0))
+    twice = attenuated(attenuated(bare, 1.5), 2.0)
+    np.testing.assert_allclose(twice.transmittance, attenuated(bare, 3.5).transmittance, rtol=1e-15)
+    np.testing.assert_array_equal(twice.terms_db["extra"], np.full((2, 1), 3.5))
+    assert attenuated(bare, 0.0) is bare
+    for loss in (-0.1, np.nan):
+        with pytest.raises(ValueError, match="must be 0 or more"):
+            attenuated(bare, loss)
 
 
 def test_variance_of_the_transmittance_is_that_of_turbulence_and_pointing(sight, transmit):
