@@ -13,7 +13,8 @@
 #include "status.h"
 
 #define MAX_OPERANDS 40
-#define MAX_ROWS 64
+#define MAX_ROWS 1024
+#define BUFFER (64 * QPHYS_LANES) /* lanes of all rows together; a whole tile of the widest registers fits MAX_ROWS */
 
 /* ---- descriptions ------------------------------------------------------------------------------------------------ */
 
@@ -89,6 +90,7 @@ static void gather(double *restrict lanes, const struct row *row, npy_intp first
         for (npy_intp i = 0; i < count; i++)
             lanes[i] = (double)*(const npy_int8 *)(from + i * row->stride);
     else
+#pragma GCC unroll 8
         for (npy_intp i = 0; i < count; i++)
             lanes[i] = *(const double *)(from + i * row->stride);
 }
@@ -102,6 +104,7 @@ static void scatter(const double *restrict lanes, const struct row *row, npy_int
         for (npy_intp i = 0; i < count; i++)
             *(npy_int8 *)(to + i * row->stride) = (npy_int8)lanes[i];
     else
+#pragma GCC unroll 8
         for (npy_intp i = 0; i < count; i++)
             *(double *)(to + i * row->stride) = lanes[i];
 }
@@ -114,12 +117,13 @@ static int side_by_side(const struct row *row) {
            row[1].type == NPY_DOUBLE && row[2].type == NPY_DOUBLE;
 }
 
-static void gather_three(double (*restrict lanes)[QPHYS_LANES], const struct row *row, npy_intp first, npy_intp count) {
+static void gather_three(double *restrict lanes, npy_intp width, const struct row *row, npy_intp first,
+                         npy_intp count) {
     const double *from = (const double *)row->data + 3 * first;
     for (npy_intp i = 0; i < count; i++) {
-        lanes[0][i] = from[3 * i];
-        lanes[1][i] = from[3 * i + 1];
-        lanes[2][i] = from[3 * i + 2];
+        lanes[i] = from[3 * i];
+        lanes[width + i] = from[3 * i + 1];
+        lanes[2 * width + i] = from[3 * i + 2];
     }
 }
 
@@ -145,42 +149,44 @@ static void lane_loop(char **args, npy_intp const *dimensions, npy_intp const *s
     struct row in_rows[MAX_ROWS], out_rows[MAX_ROWS];
     const double *in[MAX_ROWS];
     double *out[MAX_ROWS];
-    _Alignas(64) double buffer[MAX_ROWS][QPHYS_LANES];
+    _Alignas(64) double buffer[BUFFER];
     const int inputs = list_rows(in_rows, d, 0, d->inputs, args, steps);
     const int outputs = list_rows(out_rows, d, d->inputs, d->operands, args, steps);
     const npy_intp total = dimensions[0];
+    npy_intp width = BUFFER / (inputs + outputs); /* many rows: fewer lanes at a time */
+    width = width < QPHYS_LANES ? width - width % 8 : QPHYS_LANES;
 
     uint64_t constant = 0;
     for (int r = 0; r < inputs; r++)
         if (in_rows[r].stride == 0 && total > 0) {
-            constant |= UINT64_C(1) << r;
-            gather(buffer[r], &in_rows[r], 0, total < QPHYS_LANES ? total : QPHYS_LANES);
+            constant |= r < 64 ? UINT64_C(1) << r : 0;
+            gather(buffer + r * width, &in_rows[r], 0, total < width ? total : width);
         }
-    for (npy_intp first = 0; first < total; first += QPHYS_LANES) {
-        const npy_intp lanes = total - first < QPHYS_LANES ? total - first : QPHYS_LANES;
+    for (npy_intp first = 0; first < total; first += width) {
+        const npy_intp lanes = total - first < width ? total - first : width;
         for (int r = 0; r < inputs; r++) {
             const struct row *row = &in_rows[r];
-            in[r] = buffer[r];
+            in[r] = buffer + r * width;
             if (r + 2 < inputs && side_by_side(row)) {
-                gather_three(buffer + r, row, first, lanes);
-                in[r + 1] = buffer[r + 1];
-                in[r + 2] = buffer[r + 2];
+                gather_three(buffer + r * width, width, row, first, lanes);
+                in[r + 1] = buffer + (r + 1) * width;
+                in[r + 2] = buffer + (r + 2) * width;
                 r += 2;
                 continue;
             }
             if (row->type == NPY_DOUBLE && row->stride == (npy_intp)sizeof(double))
                 in[r] = (const double *)row->data + first;
             else if (row->stride != 0)
-                gather(buffer[r], row, first, lanes);
+                gather(buffer + r * width, row, first, lanes);
         }
         for (int r = 0; r < outputs; r++) {
             const struct row *row = &out_rows[r];
             out[r] = row->type == NPY_DOUBLE && row->stride == (npy_intp)sizeof(double) ? (double *)row->data + first
-                                                                                        : buffer[inputs + r];
+                                                                                        : buffer + (inputs + r) * width;
         }
         d->lane_kernel(lanes, in, out, constant);
         for (int r = 0; r < outputs; r++)
-            if (out[r] == buffer[inputs + r])
+            if (out[r] == buffer + (inputs + r) * width)
                 scatter(out[r], &out_rows[r], first, lanes);
     }
     feclearexcept(FE_ALL_EXCEPT); /* masked lanes raise flags that mean nothing */
@@ -240,15 +246,14 @@ static PyObject *make_ufunc(struct description *d) {
     if (!ufunc)
         return NULL;
     const PyUFuncObject *u = (const PyUFuncObject *)ufunc;
-    ptrdiff_t in_rows = 0, rows = 0;
+    ptrdiff_t rows = 0;
     for (int o = 0; o < count; o++) {
         d->core_dimensions[o] = u->core_num_dims[o];
         if (!d->lane_kernel)
             continue;
         d->rows[o] = d->core_dimensions[o] ? u->core_dim_sizes[u->core_dim_ixs[u->core_offsets[o]]] : 1;
         rows += d->rows[o];
-        in_rows += o < inputs ? d->rows[o] : 0;
-        if (d->core_dimensions[o] > 1 || d->rows[o] < 1 || rows > MAX_ROWS || in_rows > 64) {
+        if (d->core_dimensions[o] > 1 || d->rows[o] < 1 || rows > MAX_ROWS) {
             Py_DECREF(ufunc);
             return PyErr_Format(PyExc_SystemError, "%s: no lane kernel can have signature \"%s\"", d->name,
                                 d->signature);

@@ -3,13 +3,13 @@
  *   LANES(level, name, "signature", "types", "doc")   every core dimension has a fixed size, e.g. "(3),(3),()->(),()".
  *     An operand with core dimension 3 becomes three rows of lanes. The kernel sees doubles only, whatever the types:
  *         LANE_KERNEL(name) { for (ptrdiff_t i = 0; i < lanes; i++) out[0][i] = in[0][i]; }
- *     with lanes <= QPHYS_LANES, in[] the input rows, out[] the output rows, all in the order of the signature; bit r
- *     of `constant` is set where input row r holds one value in all lanes (a broadcast setting), so that what depends
- *     on such rows alone may be computed once.
- *   ROWS(level, name, "signature", "types", "doc")    any core dimensions, e.g. "(t,n),(k)->()".
- *         ROW_KERNEL(name) { double x = *QPHYS_AT2(const double, array[0], i, j); ... }
- *     is called once an element of the batch; size[] holds the core dimensions in order of first appearance, array[]
- *     the operands (inputs, then outputs) with their strides in bytes, one a core dimension. Nothing is copied.
+ *     with lanes <= QPHYS_LANES (fewer where the rows are many), in[] the input rows, out[] the output rows, all in the
+ *     order of the signature; bit r < 64 of `constant` is set where input row r holds one value in all lanes (a
+ * broadcast setting), so that what depends on such rows alone may be computed once. ROWS(level, name, "signature",
+ * "types", "doc")    any core dimensions, e.g. "(t,n),(k)->()". ROW_KERNEL(name) { double x = *QPHYS_AT2(const double,
+ * array[0], i, j); ... } is called once an element of the batch; size[] holds the core dimensions in order of first
+ * appearance, array[] the operands (inputs, then outputs) with their strides in bytes, one a core dimension. Nothing is
+ * copied.
  *
  * types: one letter an operand, '>' before the outputs: d float64, b int8, q int64, Q uint64 (lane kernels: d and b).
  * The binding gives broadcasting, out=, dtype conversion, and drops the lock and the floating-point flags. A kernel
@@ -61,7 +61,36 @@
          "dddddddddddddqdbdddbbb>dddddddddbb",                                                                         \
          "A decoy-state BB84 pass to its key: transmittance, weight, trials, photons, intensity, emission_weight, "    \
          "sender_probability, receiver_probability, gate_fraction, noise, free_noise, dead_trials, afterpulse, "       \
-         "outcome_of_pattern, mean_photon_numbers, key_basis, and as lim2014 eps_secrecy to key_from.")
+         "outcome_of_pattern, mean_photon_numbers, key_basis, and as lim2014 eps_secrecy to key_from.")                \
+    LANES(level, pair_patterns_4, "(2),(8),(8),(),(4)->(16),()", "ddddd>db",                                           \
+          "Patterns of 2 + 2 detectors, pairs of two squeezers: mean numbers, signal and idler amplitudes (detector, " \
+          "polarization, real and imaginary part), Schmidt modes, dark probabilities.")                                \
+    LANES(level, pair_patterns_8, "(2),(16),(16),(),(8)->(256),()", "ddddd>db",                                        \
+          "Patterns of 4 + 4 detectors, pairs of two squeezers.")                                                      \
+    LANES(level, pair_outcomes_8, "(2),(16),(16),(),(8),(256)->(64),()", "dddddb>db",                                  \
+          "Patterns of 4 + 4 detectors, pairs of two squeezers, summed by a table of the outcome of each pattern.")    \
+    LANES(level, pair_cumulants_4, "(2),(8),(8),()->(16),()", "dddd>db",                                               \
+          "Connected parts of log P(silence) of 2 + 2 detectors, pairs of two squeezers.")                             \
+    LANES(level, pair_cumulants_8, "(2),(16),(16),()->(256),()", "dddd>db",                                            \
+          "Connected parts of log P(silence) of 4 + 4 detectors, pairs of two squeezers.")                             \
+    LANES(level, poisson_pair_cumulants_4, "(),(32),(8),(8)->(16),()", "dddd>db",                                      \
+          "Connected parts for Poisson pairs: mean number, density matrix, signal and idler amplitudes.")              \
+    LANES(level, poisson_pair_cumulants_8, "(),(32),(16),(16)->(256),()", "dddd>db",                                   \
+          "Connected parts for Poisson pairs, 4 + 4 detectors.")                                                       \
+    LANES(level, gaussian_patterns_4, "(32),(32),(8),(),(4)->(16),()", "ddddd>db",                                     \
+          "Patterns of 4 detectors, a Gaussian state: <a'a>, <aa>, <a>, copies, dark probabilities.")                  \
+    LANES(level, gaussian_patterns_8, "(128),(128),(16),(),(8)->(256),()", "ddddd>db",                                 \
+          "Patterns of 8 detectors, a Gaussian state: <a'a>, <aa>, <a>, copies, dark probabilities.")                  \
+    LANES(level, gaussian_cumulants_4, "(32),(32),(8),()->(16),()", "dddd>db",                                         \
+          "Connected parts of log P(silence) of 4 detectors, a Gaussian state.")                                       \
+    LANES(level, gaussian_cumulants_8, "(128),(128),(16),()->(256),()", "dddd>db",                                     \
+          "Connected parts of log P(silence) of 8 detectors, a Gaussian state.")                                       \
+    LANES(level, cumulant_patterns_4, "(16),(4)->(16),()", "dd>db",                                                    \
+          "Patterns of 4 detectors from the sum of their connected parts, and dark probabilities.")                    \
+    LANES(level, cumulant_patterns_8, "(256),(8)->(256),()", "dd>db",                                                  \
+          "Patterns of 8 detectors from the sum of their connected parts, and dark probabilities.")                    \
+    LANES(level, cumulant_outcomes_8, "(256),(8),(256)->(64),()", "ddb>db",                                            \
+          "Patterns of 8 detectors from their connected parts, summed by a table of the outcome of each pattern.")
 
 struct qphys_array {
     char *data;

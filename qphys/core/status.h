@@ -15,7 +15,8 @@
     X(8, BAD_PROBABILITIES, "impossible_probabilities")                                                                \
     X(9, BAD_INTENSITIES, "intensities_break_the_conditions_of_the_bound")                                             \
     X(10, BAD_COUNTS, "impossible_counts")                                                                             \
-    X(11, NOT_FINITE, "input_not_finite")
+    X(11, NOT_FINITE, "input_not_finite")                                                                              \
+    X(12, IMPOSSIBLE_STATE, "impossible_state_of_light")
 
 #define QPHYS_STATUS_ENUM(code, name, meaning) STATUS_##name = code,
 enum qphys_status { QPHYS_STATUS(QPHYS_STATUS_ENUM) };
