@@ -34,6 +34,22 @@
           "Asymptotic decoy bounds and key rate with two decoys, Ma et al. 2005.")                                     \
     LANES(level, ma2005_infinite, "(),(),(),(),(),(),()->(),(),()", "ddddddd>ddb",                                     \
           "Asymptotic key rate with known single-photon yield and error, Ma et al. 2005.")                             \
+    ROWS(level, philox, "(4),(2)->(4)", "QQ>Q",                                                                        \
+         "Philox4x64-10: four words from a counter (block, realisation, step, purpose) and a key (seed, stream).")     \
+    ROWS(level, draw_poisson, "(),(),(),()->(),()", "dQQQ>qb",                                                         \
+         "A Poisson variate of the mean given, then seed, stream, index: the count and its status.")                   \
+    ROWS(level, draw_binomial, "(),(),(),(),()->(),()", "qdQQQ>qb",                                                    \
+         "A binomial variate of trials and probability, then seed, stream, index: the count and its status.")          \
+    ROWS(level, draw_erlang, "(),(),(),()->(),()", "qQQQ>db",                                                          \
+         "The sum of a number of exponential variates of mean 1, then seed, stream, index: the sum and its status.")   \
+    LANES(level, binomial_log_ratio, "(),(),(),()->()", "dddd>d",                                                      \
+          "log P(k) - log P(m) of the binomial distribution, from trials, probability, k, m.")                         \
+    LANES(level, poisson_log_mass, "(),()->()", "dd>d", "log P(k) of the Poisson distribution, from mean and k.")      \
+    ROWS(level, fading_occupancy, "(t,n),(),(),(),()->(t,n),(t)", "ddQQQ>db",                                          \
+         "Part of each step in each fading node: weights, correlation time over step, seed, stream, realisation.")     \
+    ROWS(level, sample_counts, "(t,n,c,o),(t,n),(c),(t),(),(),()->(t,c,o),(t,c),(t)", "dddqQQQ>qqb",                   \
+         "Counts of outcomes and trials of settings: probability of outcomes, part of the step in each node, "         \
+         "probability of settings, trials, seed, stream, realisation.")                                                \
     ROWS(level, click_probabilities, "(t,n),(u,e,c,s,d),(e),(c),(s),(d),(v,s,d),(v,s,d),(d),(d),(s,m),(o)->(t,n,c,o)", \
          "ddddddddddqd>d",                                                                                             \
          "Probability of every outcome of a trial: transmittance, photons, emission_weight, sender_probability, "      \
