@@ -1,4 +1,4 @@
-"""Time of click_probabilities for a pass, on one core: ``python -m benchmarks.clicks``.
+"""Time of click_probabilities for a pass, on one core: ``python -m benchmarks.clicks [--json] [--seconds 0.3]``.
 
 Goal: a pass of 300 steps x 8 fading nodes x 12 settings x 4 detectors (115,200 detector probabilities, 230,400 outcomes)
 in well below 1 ms with AVX2. The NumPy twin runs in the same process for comparison.
@@ -6,16 +6,19 @@ in well below 1 ms with AVX2. The NumPy twin runs in the same process for compar
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+import argparse
+import json
+import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from benchmarks.keys import processor, rate
 from qphys import core
 from qphys.core.reference_clicks import click_probabilities as twin
 
-CASES = {
+CASES: dict[str, dict[str, Any]] = {
     "one emission node, vacuum + two": {},
     "three intensities with light": {"weakest": 0.02},
     "response changes by step": {"u": 300, "v": 300},
@@ -45,29 +48,41 @@ def inputs(u: int = 1, e: int = 1, s: int = 1, v: int = 1, gate: float = 1.0, we
     )
 
 
-def best(call: Callable[[], object], seconds: float = 0.3) -> float:
-    """Return the shortest of many times [s]."""
-    call()
-    shortest, end = np.inf, time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        start = time.perf_counter()
-        call()
-        shortest = min(shortest, time.perf_counter() - start)
-    return float(shortest)
-
-
-def main() -> None:
-    levels = core.instruction_sets()
-    print(f"{'click_probabilities [ms a pass]':36}", *(f"{level:>9}" for level in levels), f"{'NumPy twin':>11}")
+def measure(seconds: float) -> dict[str, Any]:
+    """Return milliseconds a pass, by case and instruction set, and those of the twin."""
+    found: dict[str, Any] = {"processor": processor(), "load": os.getloadavg()[0], "milliseconds": {}}
     for name, sizes in CASES.items():
         x = inputs(**sizes)
-        times = []
-        for level in levels:
+        times = {}
+        for level in core.instruction_sets():
             kernel = core.kernels(level)["click_probabilities"]
             out = kernel(*x)
-            times.append(best(lambda kernel=kernel, x=x, out=out: kernel(*x, out=out)))
-        slow = best(lambda x=x: twin(*x))
-        print(f"{name:36}", *(f"{1e3 * t:9.3f}" for t in times), f"{1e3 * slow:11.1f}")
+            times[level] = 1e3 / rate(lambda kernel=kernel, x=x, out=out: kernel(*x, out=out), 1, seconds)
+        times["NumPy twin"] = 1e3 / rate(lambda x=x: twin(*x), 1, seconds)
+        found["milliseconds"][name] = times
+    return found
+
+
+def report(found: dict[str, Any]) -> str:
+    """Return the measurement as a table."""
+    columns = next(iter(found["milliseconds"].values()))
+    lines = [
+        f"click_probabilities, milliseconds a pass on one core; {found['processor']}, load {found['load']:.1f}",
+        f"{'300 steps x 8 nodes x 12 x 4':36}" + "".join(f"{column:>11}" for column in columns),
+    ]
+    for name, times in found["milliseconds"].items():
+        lines.append(f"{name:36}" + "".join(f"{time:11.3f}" for time in times.values()))
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.clicks", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.add_argument("--seconds", type=float, default=0.3, help="time for each figure")
+    chosen = parser.parse_args(arguments)
+    found = measure(chosen.seconds)
+    print(json.dumps(found, indent=2) if chosen.json else report(found))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Passes a second of the whole-pass kernel, on one core: ``python -m benchmarks.whole_pass``.
+"""Passes a second of the whole-pass kernel, on one core: ``python -m benchmarks.whole_pass [--json]``.
 
 Goal: 100,000 passes a second for 401 slots, one fading node, three intensities (the weakest dark) and four states, from
 intensities to the key. The same by click_probabilities, sums and lim2014, one after the other, runs for comparison.
@@ -6,11 +6,15 @@ intensities to the key. The same by click_probabilities, sums and lim2014, one a
 
 from __future__ import annotations
 
+import argparse
+import json
+import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from benchmarks.clicks import best
+from benchmarks.keys import processor, rate
 from qphys import core
 
 BATCH = 400
@@ -89,14 +93,40 @@ def one_after_the_other(x: tuple[Any, ...]) -> Any:
     return core.KERNELS["lim2014"](*blocks, x[14][0], share[:, 0], share[:, 1], *x[16:])
 
 
-def main() -> None:
-    levels = core.instruction_sets()
-    print(f"{'whole_pass [passes/s]':32}", *(f"{level:>9}" for level in levels), f"{'in steps':>9}")
+def measure(seconds: float) -> dict[str, Any]:
+    """Return passes a second, by case and instruction set, and those of the three steps one after the other."""
+    found: dict[str, Any] = {"processor": processor(), "load": os.getloadavg()[0], "rates": {}}
     for name, sizes in CASES.items():
         x = inputs(**sizes)
-        rates = [BATCH / best(lambda x=x, kernel=core.kernels(level)["whole_pass"]: kernel(*x)) for level in levels]
-        steps = 1 / best(lambda x=x: one_after_the_other(x))
-        print(f"{name:32}", *(f"{rate:9,.0f}" for rate in rates), f"{steps:9,.0f}")
+        rates = {}
+        for level in core.instruction_sets():
+            kernel = core.kernels(level)["whole_pass"]
+            rates[level] = rate(lambda kernel=kernel, x=x: kernel(*x), BATCH, seconds)
+        rates["in steps"] = rate(lambda x=x: one_after_the_other(x), 1, seconds)
+        found["rates"][name] = rates
+    return found
+
+
+def report(found: dict[str, Any]) -> str:
+    """Return the measurement as a table."""
+    columns = next(iter(found["rates"].values()))
+    lines = [
+        f"whole_pass, passes a second on one core; {found['processor']}, load {found['load']:.1f}",
+        f"{'401 slots, goal 100,000':32}" + "".join(f"{column:>10}" for column in columns),
+    ]
+    for name, rates in found["rates"].items():
+        lines.append(f"{name:32}" + "".join(f"{value:10,.0f}" for value in rates.values()))
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.whole_pass", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.add_argument("--seconds", type=float, default=0.5, help="time for each figure")
+    chosen = parser.parse_args(arguments)
+    found = measure(chosen.seconds)
+    print(json.dumps(found, indent=2) if chosen.json else report(found))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 /* Probability of every outcome of a trial, for each lane (time step t, fading node n) and setting c of the sender:
  * coherent light on up to four threshold detectors with noise, dead time, gate and afterpulses. Equations in clicks.h
- * and in the twin, reference_clicks.py; docs/physics/detectors.md.
+ * and in the twin, reference_clicks.py; docs/physics/receiver.md.
  *
  * Lanes go in blocks. Scratch lies on the stack in rows of `lanes` doubles: light of every cell (e, c, s, d), kept from
  * the first pass (mean click rates, which give dead time and afterpulses) to the second (patterns) if it fits, else

@@ -1,6 +1,6 @@
 /* The physics of one lane (a time step and a fading node): light and noise in, clicks out. Shared by every kernel that
  * knows light. A probability P and its complement are carried apart, both to full relative precision: neither is ever
- * computed as 1 - the other. docs/physics/detectors.md gives the derivation. */
+ * computed as 1 - the other. docs/physics/receiver.md gives the derivation. */
 #ifndef QPHYS_CLICKS_H
 #define QPHYS_CLICKS_H
 

@@ -49,14 +49,14 @@ struct block {
     _Alignas(64) double transmittance[QPHYS_LANES],
         trials[QPHYS_LANES]; /* trials of the step times weight of the node */
     double brightest;        /* largest transmittance */
-    /* If the response changes by step: arriving photons of the cells (state, d) of the group `gathered`. */
+    /* If the response changes by step: arriving photons of the cells (d, state) of a group. */
     _Alignas(64) double arriving[BB84_STATES * CLICKS_DETECTORS][QPHYS_LANES];
-    double most; /* the largest of them */
-    ptrdiff_t gathered;
+    double arriving_most;
+    ptrdiff_t arriving_group;
 };
 
 /* The pass as its parts see it. A group of light is (emission node e, intensity k, receiver setting s): rows of `width`
- * lanes for its cells (state, d), first click, then silent. */
+ * lanes for its cells (d, state), first click, then silent. */
 struct pass {
     const ptrdiff_t *size;
     const struct qphys_array *array;
@@ -68,7 +68,8 @@ struct pass {
     double *spurious, *seen, *unlit, *light;      /* rows (s, d), (s, d), (s, d), groups */
     ptrdiff_t detector_of[SETTINGS][BB84_STATES]; /* that says basis and bit, -1: none */
     enum kind kind[GROUPS];
-    _Alignas(64) double zero[QPHYS_LANES], one[QPHYS_LANES];
+    double unit[BB84_STATES * CLICKS_DETECTORS], unit_most; /* if it does not: photons of the cells of a group */
+    ptrdiff_t unit_group;
 };
 
 static double value_at(const struct qphys_array *a, ptrdiff_t i) { return *QPHYS_AT1(const double, *a, i); }
@@ -191,7 +192,7 @@ static void begin(struct pass *p, struct block *b, ptrdiff_t *step, ptrdiff_t *n
         b->transmittance[count] = b->trials[count] = 0.0;
     }
     b->count = count;
-    b->gathered = -1;
+    b->arriving_group = -1;
     b->brightest = largest(count, b->transmittance, CLICKS_FINITE);
     p->good &= b->brightest <= CLICKS_FINITE && largest(count, b->trials, CLICKS_FINITE) <= CLICKS_FINITE;
 }
@@ -264,42 +265,46 @@ static enum kind light_states(ptrdiff_t lanes, const struct states *s, double *m
     return BRIGHT;
 }
 
-static const char *photons_at(const struct pass *p, ptrdiff_t e, ptrdiff_t j, ptrdiff_t state, ptrdiff_t s,
-                              ptrdiff_t d) {
+/* Photons of the cells of a group at unit intensity: `unit` at unit transmittance where all steps share them, else
+ * `arriving`. Kept until another group is asked for. */
+static void take_photons(struct pass *p, struct block *b, ptrdiff_t e, ptrdiff_t j, ptrdiff_t s) {
     const struct qphys_array a = p->array[PHOTONS];
-    return a.data + e * a.stride[1] + j * a.stride[2] + state * a.stride[3] + s * a.stride[4] + d * a.stride[5];
+    const char *const photons = a.data + e * a.stride[1] + j * a.stride[2] + s * a.stride[4];
+    const ptrdiff_t group = (e * p->size[J] + j) * p->size[S] + s;
+    if (p->photon_step == 0 ? p->unit_group == group : b->arriving_group == group)
+        return;
+    p->unit_group = b->arriving_group = group;
+    p->unit_most = b->arriving_most = 0.0;
+    for (ptrdiff_t cell = 0; cell < p->size[D] * BB84_STATES; cell++) {
+        const char *const element = photons + cell % BB84_STATES * a.stride[3] + cell / BB84_STATES * a.stride[5];
+        if (p->photon_step == 0) {
+            p->unit[cell] = *(const double *)element;
+            p->unit_most = vm_max(largest(1, &p->unit[cell], CLICKS_FINITE), p->unit_most);
+            continue;
+        }
+        double *restrict row = b->arriving[cell], most = 0.0;
+        for (ptrdiff_t i = 0; i < b->count; i++)
+            row[i] = *(const double *)(element + b->step[i] * p->photon_step);
+#pragma omp simd reduction(max : most)
+        for (ptrdiff_t i = 0; i < b->count; i++) {
+            const double value = clicks_within(row[i], CLICKS_FINITE) ? row[i] * b->transmittance[i] : (double)INFINITY;
+            row[i] = value;
+            most = value > most ? value : most;
+        }
+        b->arriving_most = vm_max(most, b->arriving_most);
+    }
 }
 
 /* Light of a group into its rows, its weighted means added to `inside` (in the gate) and `outside` (at all times; only
  * where a gate cuts and the detector has a dead time). */
 static enum kind light_group(struct pass *p, struct block *b, ptrdiff_t e, ptrdiff_t k, ptrdiff_t s, double *rows,
                              double (*inside)[QPHYS_LANES], double (*outside)[QPHYS_LANES]) {
-    const ptrdiff_t detectors = p->size[D], j = p->size[J] == 1 ? 0 : k, lanes = b->count;
-    const double intensity = value_at(&p->array[INTENSITY], k);
-    double factor[CLICKS_DETECTORS][BB84_STATES], brightest = 0.0;
-    const ptrdiff_t group = (e * p->size[J] + j) * p->size[S] + s;
-    if (p->photon_step != 0 && b->gathered != group) {
-        b->gathered = group;
-        b->most = 0.0;
-        for (ptrdiff_t d = 0; d < detectors; d++)
-            for (ptrdiff_t state = 0; state < BB84_STATES; state++) {
-                double *restrict row = b->arriving[d * BB84_STATES + state];
-                gather(p, b, row, photons_at(p, e, j, state, s, d), p->photon_step, CLICKS_FINITE);
-                for (ptrdiff_t i = 0; i < lanes; i++)
-                    row[i] *= b->transmittance[i];
-                b->most = vm_max(largest(lanes, row, CLICKS_FINITE), b->most);
-            }
-    }
-    const char *const first = photons_at(p, e, j, 0, s, 0);
-    const ptrdiff_t next_state = p->array[PHOTONS].stride[3], next = p->array[PHOTONS].stride[5];
-    for (ptrdiff_t d = 0; d < detectors; d++)
-        for (ptrdiff_t state = 0; state < BB84_STATES; state++) {
-            const double photons = p->photon_step ? 1.0 : *(const double *)(first + state * next_state + d * next);
-            p->good &= clicks_within(photons, CLICKS_FINITE);
-            factor[d][state] = intensity * photons;
-            brightest = vm_max(factor[d][state], brightest);
-        }
-    brightest *= p->photon_step == 0 ? b->brightest : b->most;
+    const ptrdiff_t detectors = p->size[D], lanes = b->count;
+    const double intensity = value_at(&p->array[INTENSITY], k), emission = value_at(&p->array[EMISSION_WEIGHT], e);
+    const int shared = p->photon_step == 0;
+    take_photons(p, b, e, p->size[J] == 1 ? 0 : k, s);
+    const double brightest = intensity * (shared ? p->unit_most * b->brightest : b->arriving_most);
+    p->good &= brightest <= CLICKS_FINITE;
     if (brightest == 0.0)
         return DARK;
 
@@ -309,18 +314,19 @@ static enum kind light_group(struct pass *p, struct block *b, ptrdiff_t e, ptrdi
         _Alignas(64) double unused[BB84_STATES][2][QPHYS_LANES];
         struct states gated, free;
         for (ptrdiff_t state = 0; state < BB84_STATES; state++) {
-            gated.base[state] = p->photon_step == 0 ? b->transmittance : b->arriving[d * BB84_STATES + state];
-            gated.factor[state] = gate * factor[d][state];
-            gated.weight[state] = value_at(&p->array[EMISSION_WEIGHT], e) *
-                                  *QPHYS_AT2(const double, p->array[SENDER_PROBABILITY], k, state);
-            gated.click[state] = rows + (d * BB84_STATES + state) * p->width;
+            const ptrdiff_t cell = d * BB84_STATES + state;
+            gated.base[state] = shared ? b->transmittance : b->arriving[cell];
+            free.factor[state] = shared ? intensity * p->unit[cell] : intensity;
+            gated.factor[state] = gate * free.factor[state];
+            gated.weight[state] = emission * *QPHYS_AT2(const double, p->array[SENDER_PROBABILITY], k, state);
+            gated.click[state] = rows + cell * p->width;
             gated.silent[state] = gated.click[state] + detectors * BB84_STATES * p->width;
         }
         kind = light_states(lanes, &gated, inside[d], brightest);
         if (gate != 1.0 && value_at(&p->array[DEAD_TRIALS], d) > 0.0) {
-            free = gated;
             for (ptrdiff_t state = 0; state < BB84_STATES; state++) {
-                free.factor[state] = factor[d][state];
+                free.base[state] = gated.base[state];
+                free.weight[state] = gated.weight[state];
                 free.click[state] = unused[state][0];
                 free.silent[state] = unused[state][1];
             }
@@ -339,14 +345,36 @@ static double *rows_of(const struct pass *p, ptrdiff_t group) {
     return p->light + group * (2 * BB84_STATES * p->size[D] * p->width);
 }
 
+QPHYS_INLINE void faint_noise(ptrdiff_t lanes, double *restrict row, const int terms) {
+#pragma omp simd
+    for (ptrdiff_t i = 0; i < lanes; i++)
+        row[i] = clicks_faint_light(row[i], terms);
+}
+
 /* Expected counts -> probability of one or more. */
 static void noise_clicks(ptrdiff_t lanes, double *restrict row) {
+    const double most = largest(lanes, row, CLICKS_FINITE);
+#define FAINT_NOISE(terms, below)                                                                                      \
+    if (most <= below) {                                                                                               \
+        faint_noise(lanes, row, terms);                                                                                \
+        return;                                                                                                        \
+    }
+    CLICKS_TERMS(FAINT_NOISE)
 #pragma omp simd
     for (ptrdiff_t i = 0; i < lanes; i++) {
         double click, silent;
         clicks_light(row[i], &click, &silent);
         row[i] = click;
     }
+}
+
+/* Adds the share of one receiver setting to the mean clicks of a detector; `first` is a constant where it is inlined.
+ */
+QPHYS_INLINE void average(ptrdiff_t lanes, double *restrict to, double receiver, const double *restrict noise,
+                          const double *restrict light, double weights, const int first) {
+#pragma omp simd
+    for (ptrdiff_t i = 0; i < lanes; i++)
+        to[i] = (first ? 0.0 : to[i]) + receiver * clicks_with_noise(noise[i], light[i], weights);
 }
 
 /* What each detector does on average over all settings, and so how often it is blind or afterpulses. */
@@ -362,10 +390,6 @@ static void find_detectors(struct pass *p, struct block *b, double (*restrict bl
             fill(lanes, inside[d], 0.0);
             if (value_at(&array[GATE_FRACTION], d) != 1.0)
                 fill(lanes, outside[d], 0.0);
-            if (s == 0) {
-                fill(lanes, free[d], 0.0);
-                fill(lanes, mean[d], 0.0);
-            }
         }
         for (ptrdiff_t e = 0; e < size[E]; e++)
             for (ptrdiff_t k = 0; k < BB84_INTENSITIES; k++) {
@@ -373,10 +397,8 @@ static void find_detectors(struct pass *p, struct block *b, double (*restrict bl
                 p->kind[group] = light_group(p, b, e, k, s, rows_of(p, group), inside, outside);
             }
         for (ptrdiff_t d = 0; d < size[D]; d++) {
-            const double *restrict in_gate = inside[d];
-            const double *restrict any = value_at(&array[GATE_FRACTION], d) != 1.0 ? outside[d] : in_gate;
-            double *restrict noise = p->spurious + (s * size[D] + d) * p->width; /* for now */
-            double *restrict free_d = free[d], *restrict mean_d = mean[d];
+            const double *const any = value_at(&array[GATE_FRACTION], d) != 1.0 ? outside[d] : inside[d];
+            double *const noise = p->spurious + (s * size[D] + d) * p->width; /* for now */
             _Alignas(64) double free_click[QPHYS_LANES];
             const struct qphys_array n = array[NOISE], f = array[FREE_NOISE];
             gather(p, b, noise, n.data + s * n.stride[1] + d * n.stride[2], p->noise_step, 1.0);
@@ -384,10 +406,12 @@ static void find_detectors(struct pass *p, struct block *b, double (*restrict bl
             noise_clicks(p->free_step == 0 ? 1 : lanes, free_click);
             if (p->free_step == 0)
                 fill(lanes, free_click, free_click[0]);
-#pragma omp simd
-            for (ptrdiff_t i = 0; i < lanes; i++) {
-                free_d[i] += receiver * clicks_with_noise(free_click[i], any[i], p->weights);
-                mean_d[i] += receiver * clicks_with_noise(noise[i], in_gate[i], p->weights);
+            if (s == 0) {
+                average(lanes, free[d], receiver, free_click, any, p->weights, 1);
+                average(lanes, mean[d], receiver, noise, inside[d], p->weights, 1);
+            } else {
+                average(lanes, free[d], receiver, free_click, any, p->weights, 0);
+                average(lanes, mean[d], receiver, noise, inside[d], p->weights, 0);
             }
         }
     }
@@ -432,25 +456,28 @@ QPHYS_INLINE void sift(ptrdiff_t lanes, const struct face *face, const double *w
                        double *restrict counts, double *restrict errors, const enum kind kind) {
     const struct face own0 = face[0], own1 = face[1], other0 = face[2], other1 = face[3];
     const double w0 = weight[0], w1 = weight[1];
+    for (ptrdiff_t first = 0; first < lanes; first += WIDTH)
 #pragma omp simd
-    for (ptrdiff_t i = 0; i < lanes; i++) {
-        const double silent0 = w0 * (no(&other0, 0, i, kind) * no(&other1, 0, i, kind));
-        const double silent1 = w1 * (no(&other0, 1, i, kind) * no(&other1, 1, i, kind));
-        const double right0 = yes(&own0, 0, i, kind), wrong0 = yes(&own1, 0, i, kind);
-        const double right1 = yes(&own1, 1, i, kind), wrong1 = yes(&own0, 1, i, kind);
-        counts[i] += trials[i] * (clicks_sifted(right0, wrong0, silent0) + clicks_sifted(right1, wrong1, silent1));
-        errors[i] +=
-            trials[i] * (clicks_sifted_wrong(right0, wrong0, silent0) + clicks_sifted_wrong(right1, wrong1, silent1));
-    }
+        for (ptrdiff_t j = 0; j < WIDTH; j++) {
+            const ptrdiff_t i = first + j;
+            const double silent0 = w0 * (no(&other0, 0, i, kind) * no(&other1, 0, i, kind));
+            const double silent1 = w1 * (no(&other0, 1, i, kind) * no(&other1, 1, i, kind));
+            const double right0 = yes(&own0, 0, i, kind), wrong0 = yes(&own1, 0, i, kind);
+            const double right1 = yes(&own1, 1, i, kind), wrong1 = yes(&own0, 1, i, kind);
+            counts[j] += trials[i] * (clicks_sifted(right0, wrong0, silent0) + clicks_sifted(right1, wrong1, silent1));
+            errors[j] += trials[i] *
+                         (clicks_sifted_wrong(right0, wrong0, silent0) + clicks_sifted_wrong(right1, wrong1, silent1));
+        }
 }
 
-typedef double totals[BB84_INTENSITIES][BB84_BASES][2][QPHYS_LANES]; /* counts, errors */
+typedef double totals[BB84_INTENSITIES][BB84_BASES][2][WIDTH]; /* counts, errors */
 
 static void find_events(struct pass *p, struct block *b, double (*restrict blind)[QPHYS_LANES], totals total) {
     const ptrdiff_t *size = p->size, lanes = b->count;
     _Alignas(64) double unused[CLICKS_DETECTORS][QPHYS_LANES];
     for (ptrdiff_t d = 0; !p->kept && d < CLICKS_DETECTORS; d++)
         fill(lanes, unused[d], 0.0);
+    _Alignas(64) double zero[QPHYS_LANES], one[QPHYS_LANES];
     for (ptrdiff_t s = 0; s < size[S]; s++)
         for (int basis = 0; basis < BB84_BASES; basis++) {
             const ptrdiff_t *const own = p->detector_of[s] + 2 * basis;
@@ -461,8 +488,12 @@ static void find_events(struct pass *p, struct block *b, double (*restrict blind
             struct face face[4];
             for (int f = 0; f < 4; f++) {
                 const ptrdiff_t d = detector[f], row = (s * size[D] + d) * p->width;
-                face[f] = d < 0 ? (struct face){p->zero, p->zero, p->one, p->one, {p->zero, p->zero}, {p->one, p->one}}
-                                : (struct face){p->spurious + row, p->seen + row, blind[d], p->unlit + row, {0}, {0}};
+                if (d < 0) { /* no detector: no click */
+                    fill(lanes, zero, 0.0);
+                    fill(lanes, one, 1.0);
+                    face[f] = (struct face){zero, zero, one, one, {zero, zero}, {zero, zero}};
+                } else
+                    face[f] = (struct face){p->spurious + row, p->seen + row, blind[d], p->unlit + row, {0}, {0}};
             }
             for (ptrdiff_t e = 0; e < size[E]; e++)
                 for (ptrdiff_t k = 0; k < BB84_INTENSITIES; k++) {
@@ -492,9 +523,9 @@ static void find_events(struct pass *p, struct block *b, double (*restrict blind
 
 /* ---- the pass ---------------------------------------------------------------------------------------------------- */
 
-/* The sum of a row of QPHYS_LANES, in one order on every machine. */
+/* The sum of a row of WIDTH. */
 static double sum(double *restrict row) {
-    for (ptrdiff_t half = QPHYS_LANES / 2; half > 0; half /= 2)
+    for (ptrdiff_t half = WIDTH / 2; half > 0; half /= 2)
         for (ptrdiff_t i = 0; i < half; i++)
             row[i] += row[i + half];
     return row[0];
@@ -542,22 +573,20 @@ ROW_KERNEL(whole_pass) {
     _Alignas(64) totals total = {0};
     const ptrdiff_t pairs = size[S] * size[D], groups = size[E] * size[S] * BB84_INTENSITIES;
     const ptrdiff_t group_rows = 2 * BB84_STATES * size[D];
-    struct pass p = {
-        .size = size,
-        .array = array,
-        .photon_step = size[U] == 1 ? 0 : array[PHOTONS].stride[0],
-        .noise_step = size[V] == 1 ? 0 : array[NOISE].stride[0],
-        .free_step = size[V] == 1 ? 0 : array[FREE_NOISE].stride[0],
-        .kept = groups <= GROUPS && 3 * pairs + groups * group_rows <= SCRATCH / WIDTH,
-    };
+    struct pass p;
+    p.size = size;
+    p.array = array;
+    p.photon_step = size[U] == 1 ? 0 : array[PHOTONS].stride[0];
+    p.noise_step = size[V] == 1 ? 0 : array[NOISE].stride[0];
+    p.free_step = size[V] == 1 ? 0 : array[FREE_NOISE].stride[0];
+    p.kept = groups <= GROUPS && 3 * pairs + groups * group_rows <= SCRATCH / WIDTH;
+    p.unit_group = -1;
     p.good = possible(&p);
     if (p.good) {
         const ptrdiff_t rows = 3 * pairs + (p.kept ? groups : 1) * group_rows, width = SCRATCH / rows;
         p.width = width > QPHYS_LANES ? QPHYS_LANES : width - width % WIDTH;
         const ptrdiff_t lanes = size[T] * size[N], blocks = (lanes + p.width - 1) / p.width; /* of about equal size */
         p.width = lanes == 0 ? p.width : ((lanes + blocks - 1) / blocks + WIDTH - 1) / WIDTH * WIDTH;
-        fill(QPHYS_LANES, p.zero, 0.0);
-        fill(QPHYS_LANES, p.one, 1.0);
         p.spurious = scratch;
         p.seen = scratch + pairs * p.width;
         p.unlit = scratch + 2 * pairs * p.width;
