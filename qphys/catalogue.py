@@ -178,41 +178,43 @@ class Catalogue:
             return [{"line": line} for line in self.text(name).splitlines()]
         return list(_flat(read_toml(self.find(room, name)), "", {}))
 
-    def read(self, room: str, name: str, where: str = "") -> dict[str, Any]:
-        """A model's table with all models that it names resolved."""
+    def read(self, room: str, name: str, where: str = "", *, within: tuple[Path, ...] = ()) -> dict[str, Any]:
+        """A model's table with all models that it names resolved; `within` holds the files that led here."""
         path = self.find(room, name, where)
+        if path in within:
+            chain = " names ".join(f"{p.parent.name}/{p.name}" for p in (*within[within.index(path) :], path))
+            raise UserError(f"{chain}: a model cannot hold itself")
         if path not in self._read:
-            self._read[path] = self.resolve(read_toml(path), f"{room}/{path.name}")
+            self._read[path] = self.resolve(read_toml(path), f"{room}/{path.name}", within=(*within, path))
         return self._read[path]
 
-    def resolve(self, table: Mapping[str, Any], where: str) -> dict[str, Any]:
+    def resolve(self, table: Mapping[str, Any], where: str, *, within: tuple[Path, ...] = ()) -> dict[str, Any]:
         """Replace every reference to a model in a tree by the model's values, overridden by the values beside it."""
-        return {key: self._resolve(key, value, where) for key, value in table.items()}
+        return {key: self._resolve(key, value, f"{where}: {key}", within) for key, value in table.items()}
 
-    def _resolve(self, key: str, value: Any, where: str) -> Any:
+    def _resolve(self, key: str, value: Any, place: str, within: tuple[Path, ...]) -> Any:
         room = ROOMS.get(key)
         if room and isinstance(value, str):
             value = {"model": value}
-        if isinstance(value, Mapping):
-            if room and "model" in value:
-                base = self.read(room, value["model"], f"{where}: {key}.model")
-                value = merged(base, value)
-            return {k: v if k == "origin" else self._resolve(k, v, where) for k, v in value.items()}
-        return value
+        if not isinstance(value, Mapping):
+            return value
+        if room and "model" in value:
+            value = merged(self.read(room, value["model"], f"{place}.model", within=within), value)
+        return {k: v if k == "origin" else self._resolve(k, v, f"{place}.{k}", within) for k, v in value.items()}
 
-    def hashes(self, tree: Mapping[str, Any]) -> dict[str, str]:
+    def hashes(self, tree: Mapping[str, Any], where: str = "") -> dict[str, str]:
         """SHA-256 of the file of every model and table that a tree names."""
         found: dict[str, str] = {}
         for key, value in tree.items():
-            room = ROOMS.get(key)
+            room, place = ROOMS.get(key), f"{where}{'.' if ': ' in where else ': '}{key}" if where else key
             if key == "origin":
                 continue
             if isinstance(value, Mapping):
                 if room and "model" in value:
-                    found[f"{room}/{value['model']}"] = self._file_hash(room, value["model"])
-                found |= self.hashes(value)
+                    found[f"{room}/{value['model']}"] = self._file_hash(room, value["model"], f"{place}.model")
+                found |= self.hashes(value, place)
             elif key in ("table", "file") and isinstance(value, str):
-                found[f"tables/{value}"] = self._file_hash("tables", value)
+                found[f"tables/{value}"] = self._file_hash("tables", value, place)
         return dict(sorted(found.items()))
 
     def text(self, name: str, where: str = "") -> str:
@@ -228,30 +230,28 @@ class Catalogue:
 
         An empty field is NaN. Anything else that is no number is an error with file, line and column.
         """
+        path = self.find("tables", name, where)
         lines = [
             (i, line) for i, line in enumerate(self.text(name, where).splitlines(), 1) if line.strip() and line[0] != "#"
         ]
         if len(lines) < 2:
-            raise UserError(f"tables/{name}: empty; a line of column names and lines of numbers are needed")
+            raise UserError(f"{path}: empty; a line of column names and lines of numbers are needed")
         header = [column.strip() for column in lines[0][1].split(",")]
         rows = []
         for number, line in lines[1:]:
             fields = [field.strip() for field in line.split(",")]
             if len(fields) != len(header):
                 raise UserError(
-                    f"tables/{name}, line {number}: {len(fields)} fields; {len(header)} are needed ({', '.join(header)})"
+                    f"{path}, line {number}: {len(fields)} fields; {len(header)} are needed ({', '.join(header)})"
                 )
             rows.append(
-                [
-                    _number(field, f"tables/{name}, line {number}, column {h}")
-                    for field, h in zip(fields, header, strict=True)
-                ]
+                [_number(field, f"{path}, line {number}, column {h}") for field, h in zip(fields, header, strict=True)]
             )
         values = np.asarray(rows, dtype=np.float64)
         return {column: values[:, i] for i, column in enumerate(header)}
 
-    def _file_hash(self, room: str, name: str) -> str:
-        path = self.find(room, name)
+    def _file_hash(self, room: str, name: str, where: str) -> str:
+        path = self.find(room, name, where)
         if path not in self._hashed:
             self._hashed[path] = hashlib.sha256(path.read_bytes()).hexdigest()
         return self._hashed[path]

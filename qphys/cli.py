@@ -144,7 +144,6 @@ class Figure(StrEnum):
 
     auto = "auto"
     overview = "overview"
-    rates = "rates"
     sweep = "sweep"
     comparison = "comparison"
 
@@ -311,7 +310,7 @@ def _table(rows: Sequence[Mapping[str, Any]], title: str, *, json: bool) -> None
         table.add_column(escape(column), justify="right" if numeric else "left", min_width=min(width, 40))
     for row in rows:
         table.add_row(*(_shown(row.get(column, "")) for column in columns))
-    console = Console(width=None if sys.stdout.isatty() else 150)
+    console = Console(width=None if sys.stdout.isatty() else 170)
     console.print(table)
     console.print()
 

@@ -11,7 +11,17 @@ class QphysError(Exception):
 
 
 class UserError(QphysError):
-    """The input is wrong. The command line prints the message and leaves with exit code 2."""
+    """The input is wrong. The command line prints the message and leaves with exit code 2.
+
+    Examples
+    --------
+    >>> import qphys
+    >>> try:
+    ...     qphys.run("runs/fixed-loss.toml", overrides={"channel.los_db": 20.0}, output=folder / "x.h5")
+    ... except qphys.UserError as error:
+    ...     print(error)
+    runs/fixed-loss.toml: channel.los_db: unknown key; did you mean 'loss_db'? (allowed: ...)
+    """
 
 
 class RunError(QphysError):

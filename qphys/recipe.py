@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 
 from qphys.catalogue import ROOMS, Catalogue, canonical, digest, merged, read_toml, without_origins
 from qphys.errors import UserError, nearest
+from qphys.keyrates.settings import settings_of
 from qphys.record import Record, parse
 
 STAGES: Final = (
@@ -184,7 +185,7 @@ class Recipe:
         """SHA-256 of every model and table that any point names."""
         found: dict[str, str] = {}
         for index in self._distinct():
-            found |= self.catalogue.hashes(self.point_tree(index))
+            found |= self.catalogue.hashes(self.point_tree(index), str(self.path))
         return dict(sorted(found.items()))
 
     def point_tree(self, index: int) -> dict[str, Any]:
@@ -287,7 +288,8 @@ def make_recipe(table: Mapping[str, Any], path: Path, catalogue: Catalogue, *, c
         base: dict[str, float | int | str] = {"case": name} if name else {}
         labels += [base | values for values in (sweep.points() if sweep else [{}])]
     recipe = Recipe(path, title, experiment, cases, sweep, catalogue, labels)
-    recipe.point(0)
+    first = recipe.point(0).run
+    settings_of(first.protocol, first.analysis, where=f"{path}: analysis")
     return recipe
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from types import SimpleNamespace
 from typing import Any, Final, TypeVar
 
@@ -74,7 +75,8 @@ def parse(record: type[R], table: Mapping[str, Any], where: str) -> R:
     try:
         return record.model_validate(_tuples(table))
     except ValidationError as error:
-        raise UserError("\n".join(_tell(record, problem, where) for problem in error.errors())) from None
+        told = f" (table of the model '{table['model']}')" if isinstance(table.get("model"), str) else ""
+        raise UserError("\n".join(_tell(record, problem, where) + told for problem in error.errors())) from None
 
 
 def _tuples(value: Any) -> Any:
@@ -110,7 +112,14 @@ def _tell(record: type[Record], problem: Any, where: str) -> str:
 
 
 def _plain(value: Any) -> str:
-    return "a table" if isinstance(value, dict) else repr(value)
+    """A value as TOML writes it."""
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(_plain(inner) for inner in value)}]"
+    return value.isoformat() if isinstance(value, date) else repr(value)
 
 
 def _walk(record: type[Record], path: tuple[Any, ...]) -> tuple[list[str], list[type[BaseModel]]]:

@@ -87,6 +87,8 @@ class River:
         through = [self.transmittance(point, way) for way in arms]
         trials = expect.whole_trials(emission.trial_rate, tracks[0].time_step, len(tracks[0].time))
 
+        begin = float(tracks[0].time[0]) - 0.5 * tracks[0].time_step
+
         def by_arm(values: list[Any]) -> Any:
             return np.stack(values) if len(arms) > 1 else values[0]
 
@@ -100,8 +102,8 @@ class River:
             "warnings": tuple(dict.fromkeys(line for track in tracks for line in track.warnings)),
             "track_facts": _facts(arms, tracks),
             "fading_model": "; ".join(dict.fromkeys(one.model for one in through)),
-            "start_time": _unix_seconds(tracks[0].epoch),
-            "time": tracks[0].time,
+            "start_time": _unix_seconds(tracks[0].epoch) + begin,
+            "time": tracks[0].time - begin,
             **{name: by_arm([getattr(track, name) for track in tracks]) for name in GEOMETRY},
             "mean_transmittance": by_arm([one.mean[:, 0] for one in through]),
             "mean_link_transmittance": by_arm([self._link(point, way) for way in arms]),

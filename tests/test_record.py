@@ -62,7 +62,7 @@ def test_a_name_that_is_only_a_suffix_has_no_unit() -> None:
         ({"wavelength_nm": float("nan")}, "wavelength_nm = nan"),
         ({"wavelength_nm": float("inf")}, "wavelength_nm = inf"),
         ({"wavelength_nm": "850"}, "wavelength_nm = '850': input should be a valid number"),
-        ({"wavelength_nm": True}, "wavelength_nm = True"),
+        ({"wavelength_nm": True}, "wavelength_nm = true"),
         ({"wavelength_nm": 850.0, "wavelenght": 1}, "unknown key; did you mean 'wavelength_nm'?"),
         ({"wavelength_nm": 850.0, "inner": {"gate_ns": 0.0}}, "x.toml: source.inner.gate_ns = 0.0"),
         ({"wavelength_nm": 850.0, "inner": {"gate": 1.0, "gate_ns": 1.0}}, "did you mean 'gate_ns'?"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import csv
 import io
 import json
@@ -258,7 +259,8 @@ def moment(text: str, place: str) -> tuple[int, int, int, int, int, float]:
     if match:
         year, hour, minute, second = int(match[1]), int(match[5]), int(match[6]), float(match[7])
         month, day = (1, int(match[4])) if match[4] else (int(match[2]), int(match[3]))
-        longest = 366 if match[4] else 31
-        if 1 <= month <= 12 and 1 <= day <= longest and hour < 24 and minute < 60 and second < 61:
+        leap = calendar.isleap(year)
+        longest = 365 + leap if match[4] else calendar.monthrange(year, month)[1] if 1 <= month <= 12 else 0
+        if 1 <= day <= longest and hour < 24 and minute < 60 and second < 61:
             return year, month, day, hour, minute, second
     raise UserError(f"{place} = {text!r}: not a date such as 2016-12-19T16:40:00.000")

@@ -55,6 +55,13 @@ def draw(
     ------
     UserError
         Unknown figure, point out of range, a file that lacks what the figure shows, an ending that matplotlib cannot write.
+
+    Examples
+    --------
+    >>> import qphys
+    >>> with qphys.open_statistics(folder / "fixed-loss.h5") as statistics:
+    ...     qphys.plot(statistics, folder / "fixed-loss.png").name
+    'fixed-loss.png'
     """
     from matplotlib.figure import Figure as Canvas
 
@@ -80,7 +87,7 @@ def draw(
 
 
 def _choice(statistics: xr.Dataset) -> str:
-    if "case" in statistics.coords and statistics.sizes.get("point", 1) > 1:
+    if "case" in statistics.coords and len(set(np.atleast_1d(statistics["case"].values).tolist())) > 1:
         return "comparison"
     return "sweep" if statistics.sizes.get("point", 1) > 1 else "overview"
 
@@ -128,6 +135,8 @@ def comparison(statistics: xr.Dataset, canvas: Figure, comparison: xr.Dataset | 
     -------
     list of Axes
     """
+    if "case" not in statistics.coords:
+        raise UserError("figure 'comparison' needs the cases of an experiment, and the file has none")
     axes = canvas.subplots(2, 2)
     cases = [str(v) for v in np.atleast_1d(statistics["case"].values)]
     for index, case in enumerate(cases):
@@ -226,7 +235,8 @@ def sweep(statistics: xr.Dataset, canvas: Figure, comparison: xr.Dataset | None 
     """
     from qphys import keyrates
 
-    name = next((str(n) for n, c in statistics.coords.items() if c.dims == ("point",) and str(n) != "point"), "point")
+    swept = (str(n) for n, c in statistics.coords.items() if c.dims == ("point",) and str(n) not in ("point", "case"))
+    name = next(swept, "point")
     result = keyrates.analyze(statistics)
     x = statistics[name].values
     axes = canvas.subplots(2, 1, sharex=True)
