@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import version as _version
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
 
 project = "qphys"
 author = "the qphys founders"
@@ -18,3 +23,10 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 napoleon_google_docstring = False
 nitpicky = False
+
+
+def setup(app: object) -> None:
+    """Make the tables and pictures that the pages include."""
+    from generate import generate
+
+    generate(HERE / "_generated")
