@@ -29,6 +29,18 @@ QUANTITIES: Final[dict[str, tuple[str, str]]] = {
     "qber": ("%", "error rate of the sifted bits, all intensities"),
     "qber_signal": ("%", "error rate of the sifted bits, brightest intensity"),
     "key_length": ("bit", "secure key, by the choices of the analysis"),
+    "coincidences": ("1", "coincidences of both parties"),
+    "coincidence_rate": ("1/s", "coincidences a second"),
+    "signal_to_noise": ("1", "coincidences less accidentals, over accidentals"),
+    "sifted_rate": ("bit/s", "sifted bits a second"),
+    "qber_z": ("%", "error rate of the sifted bits in basis Z"),
+    "qber_x": ("%", "error rate of the sifted bits in basis X"),
+    "chsh": ("1", "CHSH value S, measured with four settings"),
+    "chsh_inferred": ("1", "CHSH value inferred from the visibilities of both bases"),
+    "asymptotic_key_rate": ("bit/s", "key a second without finite-size terms, an estimate"),
+    "yin2020_key_length_estimate": ("bit", "key by the formula that gives the published 372 bit; not composable"),
+    "loss_of_both_links": ("dB", "loss of both links together up to the detectors, from the mean of the product"),
+    "closest_summed_range": ("km", "smallest sum of both slant ranges"),
 }
 """Quantity that an experiment may publish -> its unit and meaning."""
 
@@ -43,6 +55,8 @@ class Published(Record):
     tolerance_percent: float | None = Field(default=None, gt=0.0)
     """Agreement that the digits, or the digitised inputs, allow."""
     at_range_km: float | None = Field(default=None, gt=0.0)
+    data_time_s: float | None = Field(default=None, gt=0.0)
+    """Data time of the published number, where it is that of several passes: expectations are scaled to it."""
     role: Literal["output", "input"] = "output"
     """``input``: a free parameter was set by this number, so that its agreement shows nothing."""
     cases: tuple[str, ...] = ()
@@ -90,6 +104,8 @@ class Experiment(Record):
     """Name of a choice -> settings of the analysis: the range of keys over what the paper leaves open."""
     key_choices_case: str = ""
     """Case whose counts the choices are applied to."""
+    key_choices_data_time_s: float | None = Field(default=None, gt=0.0)
+    """Data time to which its expected counts are scaled first, where the key is that of several passes."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Experiment:

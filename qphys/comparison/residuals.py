@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from qphys.comparison import pairs as entangled
 from qphys.comparison.experiment import QUANTITIES, Experiment, Published
+from qphys.comparison.pairs import PairNumbers, scaled
 from qphys.errors import UserError
 
 if TYPE_CHECKING:
@@ -49,10 +51,16 @@ def compare(statistics: xr.Dataset, experiment: Experiment, *, analysis: Mapping
 
     columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
     for case, point in _points(statistics, experiment).items():
-        numbers = _Numbers(point, dict(analysis or {}))
+        pairs = str(statistics.attrs.get("protocol", "")) in ("bbm92", "chsh")
+        numbers = PairNumbers(point, analysis or {}) if pairs else _Numbers(point, dict(analysis or {}))
         for name, published in experiment.published.items():
             if published.cases and case not in published.cases:
                 continue
+            known = entangled.QUANTITIES if pairs else SINGLE_ARM
+            if published.quantity not in known:
+                raise UserError(
+                    f"published.{name}.quantity = '{published.quantity}': not of this protocol (allowed: {', '.join(known)})"
+                )
             simulated, spread = numbers.value(published), numbers.spread(published)
             row = _row(name, published, case, experiment.cases[case].claim, simulated, spread)
             for column, value in row.items():
@@ -129,7 +137,10 @@ def key_choices(statistics: xr.Dataset, experiment: Experiment) -> xr.Dataset:
     for name, choice in experiment.key_choices.items():
         if experiment.key_choices_case not in points:
             continue
-        result = keyrates.analyze(points[experiment.key_choices_case], choice)
+        point = points[experiment.key_choices_case]
+        if experiment.key_choices_data_time_s is not None:
+            point = scaled(point, experiment.key_choices_data_time_s)
+        result = keyrates.analyze(point, choice)
         names.append(name)
         lengths.append(float(result["expected_key_length"].values.ravel()[0]))
         statuses.append(keyrates.status_names(result["expected_status"])[0])
@@ -250,6 +261,19 @@ _COUNTED: Final = {
     "qber": lambda s: 100.0 * s.errors.sum(axis=(-1, -2)) / s.counts.sum(axis=(-1, -2)),
     "qber_signal": lambda s: 100.0 * s.errors[..., 0, :].sum(axis=-1) / s.counts[..., 0, :].sum(axis=-1),
 }
+
+SINGLE_ARM: Final = (
+    *_COUNTED,
+    "key_length",
+    "duration",
+    "closest_range",
+    "largest_range",
+    "highest_elevation",
+    "mean_loss",
+    "loss_at_range",
+    "sifted_signal_rate_at_range",
+)
+"""Names that a prepare-and-measure experiment may publish."""
 
 
 def rows(compared: xr.Dataset, case: str) -> list[dict[str, Any]]:
