@@ -406,7 +406,7 @@ def chsh(
     Game [1]_: a trial is won where s_j = 1 and the results agree, or s_j = -1 and they differ. Whatever came before, a
     local model wins with probability at most xi = 1 - min(p_j), so P <= sum_(i >= c) C(n,i) xi^i (1-xi)^(n-i) for c wins
     of n; it needs settings drawn at random for each trial, and no assumption on memory. The tail is bounded from above
-    (Robbins and a geometric series; within 1e-3 of the tail for c far from n xi). Hoeffding:
+    (Robbins and a geometric series; within 7 % in the tests, closer away from n xi). Hoeffding:
     P <= exp(-(S - 2)^2 / (2 sum(1/N_j))); it needs independent trials, but no random settings. Neither does without fair
     sampling where only coincidences are counted.
 

@@ -286,7 +286,7 @@ def _places(
 def _canonical(
     variable: xr.DataArray, batch: Sequence[str], places: list[list[int]], length: tuple[int, int], *, whole: bool
 ) -> Floats:
-    """Values as (batch, time, alice, bob) with every label; a step that holds no count is NaN."""
+    """Values as (batch, time, alice, bob) with every label; NaN where a cell is no count."""
     if schema.TIME not in variable.dims:
         variable = variable.expand_dims(schema.TIME)
     # Loaded before the axes are turned: a lazy transpose reads a file cell by cell.
@@ -297,7 +297,7 @@ def _canonical(
     cells[..., np.array(places[0])[:, np.newaxis], np.array(places[1])] = values
     with np.errstate(invalid="ignore"):
         good = np.isfinite(cells) & (cells >= 0) & ((np.floor(cells) == cells) if whole else True)
-    return np.where(good.all(axis=(-3, -2, -1), keepdims=True), cells, np.nan)
+    return np.where(good, cells, np.nan)
 
 
 def _trials(dataset: xr.Dataset) -> xr.DataArray | None:

@@ -259,6 +259,40 @@ def test_search_of_short_blocks_finds_what_a_simplex_search_finds() -> None:
         assert found - 1.1 < got.key_length <= found + 0.1
 
 
+@pytest.mark.parametrize(
+    ("name", "n", "k", "delta", "eps"),
+    [
+        ("bbm92_tomamichel2012", 1550, 1550, 0.0451, 1e-5),
+        ("bbm92_tomamichel2012", 2003, 997, 0.02, 1e-9),
+        ("bbm92_tomamichel2012", 503, 97, 0.0, 1e-3),
+        ("bbm92_tomamichel_leverrier2017", 1550, 1550, 0.0451, 1e-5),
+        ("bbm92_tomamichel_leverrier2017", 2003, 997, 0.02, 1e-9),
+        ("bbm92_lim2021", 1520, 1580, 0.0451, 1e-5),
+        ("bbm92_lim2021", 2003, 997, 0.02, 1e-9),
+        ("bbm92_lim2021", 503, 97, 0.0, 1e-3),
+    ],
+)
+def test_phase_error_bound_fails_no_more_often_than_the_exact_tail_allows(
+    name: str, n: int, k: int, delta: float, eps: float
+) -> None:
+    # oracle: hypergeometric tail for the worst number M of errors among n + k: the test shows at most k delta, the key
+    # more than n (delta + nu). Its root is what the proofs count, at most eps / 2 in the shares they give it.
+    from scipy.stats import hypergeom
+
+    inputs: dict[str, tuple[Any, ...]] = {
+        "bbm92_tomamichel2012": (n, 0.0, k, delta * k, delta, eps, 1e-12, 1.0),
+        "bbm92_tomamichel_leverrier2017": (n + k, k, delta, 0.0, eps, 1.0),
+        "bbm92_lim2021": (n + k, k, delta, 0.0, eps, 1e-12, 1.0, GIVEN, GIVEN),
+    }
+    phase = float(core.KERNELS[name](*inputs[name])[2 if name == "bbm92_lim2021" else 1])
+    assert delta < phase < 0.5
+    errors = np.arange(n + k + 1)
+    shown = np.minimum(np.floor(k * delta + 1e-9), errors - np.floor(n * phase) - 1)
+    worst = np.max(hypergeom.cdf(shown, n + k, errors, k))
+    share = {"bbm92_tomamichel2012": 0.25, "bbm92_tomamichel_leverrier2017": 0.45, "bbm92_lim2021": 0.5}[name]
+    assert np.sqrt(worst) <= share * eps
+
+
 def test_lengths_by_the_formulas_on_paper_at_50_digits() -> None:
     # oracle: mpmath
     mpmath.mp.dps = 50

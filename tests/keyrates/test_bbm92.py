@@ -175,6 +175,14 @@ def test_trials_of_the_file_count_where_silent_trials_are_not_listed() -> None:
     )
     result = analyze_bbm92(dataset, BBM92Settings())
     assert float(result["expected_accidental_count"][0]) == pytest.approx(1050 * 2050 / 1e6, rel=1e-14)
+    # two steps of unequal length have each its own trials
+    cells = np.concatenate([cells, 3 * cells], axis=1)
+    dataset = xr.Dataset(
+        {"expected_counts": (("point", "time", *DIMS[3:]), cells), "trials": (("point", "time"), [[1e6, 2e6]])},
+        attrs={"protocol": "bbm92"},
+    )
+    result = analyze_bbm92(dataset, BBM92Settings())
+    assert float(result["expected_accidental_count"][0]) == pytest.approx(1050 * 2050 * (1 / 1e6 + 9 / 2e6), rel=1e-14)
 
 
 def test_heralding_efficiency_is_that_of_the_arm() -> None:
@@ -324,6 +332,35 @@ def test_impossible_numbers_in_either_basis_give_no_key(
         elif settings.proof in bbm92.ONE_BASIS_TESTS or not np.any(counts):
             assert float(key.key_length) == 0
             assert int(key.status) > 0
+
+
+def test_pooled_bases_are_one_block_with_the_whole_epsilon() -> None:
+    # oracle: the kernels, for the sum of both bases
+    key = secret_key([1e5, 3e4], [2e3, 900], settings=BBM92Settings(proof="tomamichel_leverrier2017", test_fraction=0.25))
+    told = core.bbm92_tomamichel_leverrier2017(
+        130000, 32500, tolerated_error_rate=2900 / 130000, error_rate=2900 / 130000, epsilon=1e-9 + 1e-15,
+        error_correction_efficiency=1.16,
+    )  # fmt: skip
+    assert float(key.key_length) == float(told.key_length) > 0
+    short = secret_key([1e5, 3e4], [2e3, 900], settings=BBM92Settings(proof="lim2021", key_basis="X"))
+    found = core.bbm92_lim2021(
+        130000, tolerated_error_rate=2900 / 130000, error_rate=2900 / 130000, eps_secrecy=1e-9, eps_correctness=1e-15,
+        error_correction_efficiency=1.16,
+    )  # fmt: skip
+    assert float(short.key_length) == float(found.key_length) > 0
+    dataset = statistics()
+    one, both = (analyze_bbm92(dataset, BBM92Settings(proof="lim2021", key_basis=basis)) for basis in ("Z", "both"))
+    xr.testing.assert_equal(one, both)
+    assert one["key_basis"].values.tolist() == ["pooled"]
+
+
+@pytest.mark.parametrize("proof", ["tomamichel_leverrier2017", "lim2021"])
+def test_given_test_fraction_is_kept_and_the_best_one_gives_more(proof: Any) -> None:
+    given = secret_key([1e5, 1e5], [2e3, 2e3], settings=BBM92Settings(proof=proof, test_fraction=0.3))
+    best = secret_key([1e5, 1e5], [2e3, 2e3], settings=BBM92Settings(proof=proof))
+    assert given.test_count.tolist() == [60000] and given.key_count.tolist() == [140000]
+    assert 0 < float(best.test_count[0]) < 60000
+    assert float(best.key_length) > float(given.key_length) > 0
 
 
 @pytest.mark.parametrize("proof", ["tomamichel2012", "tomamichel_leverrier2017", "lim2021"])
