@@ -17,6 +17,22 @@ from qphys.core.keys import (
     ma2005_infinite,
 )
 from qphys.core.levels import INSTRUCTION_SET, KERNELS, SOURCE_DIGEST, STATUS, instruction_sets, kernels, status_attributes
+from qphys.core.pairs import (
+    TEST_SIZES,
+    VERIFICATIONS,
+    Bbm92Asymptotic,
+    Chsh,
+    ChshDiRateEstimate,
+    Lim2021,
+    Tomamichel2012,
+    TomamichelLeverrier2017,
+    bbm92_asymptotic,
+    bbm92_lim2021,
+    bbm92_tomamichel2012,
+    bbm92_tomamichel_leverrier2017,
+    chsh,
+    chsh_di_rate_estimate,
+)
 from qphys.core.parallel import evaluate
 
 __all__ = [
@@ -28,9 +44,23 @@ __all__ = [
     "SOURCE_DIGEST",
     "STATUS",
     "TAIL_BOUNDS",
+    "TEST_SIZES",
+    "VERIFICATIONS",
+    "Bbm92Asymptotic",
+    "Chsh",
+    "ChshDiRateEstimate",
     "Lim2014",
+    "Lim2021",
     "Ma2005",
     "Ma2005Infinite",
+    "Tomamichel2012",
+    "TomamichelLeverrier2017",
+    "bbm92_asymptotic",
+    "bbm92_lim2021",
+    "bbm92_tomamichel2012",
+    "bbm92_tomamichel_leverrier2017",
+    "chsh",
+    "chsh_di_rate_estimate",
     "evaluate",
     "instruction_sets",
     "kernels",

@@ -34,6 +34,18 @@
           "Asymptotic decoy bounds and key rate with two decoys, Ma et al. 2005.")                                     \
     LANES(level, ma2005_infinite, "(),(),(),(),(),(),()->(),(),()", "ddddddd>ddb",                                     \
           "Asymptotic key rate with known single-photon yield and error, Ma et al. 2005.")                             \
+    LANES(level, bbm92_asymptotic, "(),(),()->(),()", "ddd>db",                                                        \
+          "Asymptotic key a sifted bit, from bit error, phase error, f_EC.")                                           \
+    LANES(level, bbm92_tomamichel2012, "(),(),(),(),(),(),(),()->(),(),(),()", "dddddddd>dddb",                        \
+          "Finite key of one basis tested by the other, Tomamichel et al. 2012.")                                      \
+    LANES(level, bbm92_tomamichel_leverrier2017, "(),(),(),(),(),()->(),(),(),(),()", "dddddd>ddddb",                  \
+          "Finite key of pooled bases, Tomamichel and Leverrier 2017.")                                                \
+    LANES(level, bbm92_lim2021, "(),(),(),(),(),(),(),(),()->(),(),(),(),(),()", "dddddddbb>dddddb",                   \
+          "Finite key of short blocks of pooled bases, Lim et al. 2021.")                                              \
+    LANES(level, chsh, "(4),(4),(4),(4),()->(),(),(),(),(),()", "ddddd>dddddb",                                        \
+          "CHSH value, standard error, lower bound, log10 of P values, from equal and unequal results.")               \
+    LANES(level, chsh_di_rate_estimate, "(),(),()->(),(),()", "ddd>ddb",                                               \
+          "Asymptotic device-independent key a bit, from CHSH value, bit error, f_EC.")                                \
     ROWS(level, philox, "(4),(2)->(4)", "QQ>Q",                                                                        \
          "Philox4x64-10: four words from a counter (block, realisation, step, purpose) and a key (seed, stream).")     \
     ROWS(level, draw_poisson, "(),(),(),()->(),()", "dQQQ>qb",                                                         \
