@@ -11,6 +11,7 @@ demo: $(VENV)/.installed
 	qphys run runs/micius-2017.toml --overwrite
 
 test: $(VENV)/.installed-test
+	python -c 'import qphys.core'
 	python -m pytest -n 2 -q
 
 install: $(VENV)/.installed

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from qphys.catalogue import models
     from qphys.errors import UserError
-    from qphys.keyrates import analyze
+    from qphys.keyrates.analyze import analyze
     from qphys.pipeline import compare, run
     from qphys.plots import draw as plot
     from qphys.statistics import info, open_statistics

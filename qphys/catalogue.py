@@ -11,7 +11,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -112,6 +112,9 @@ class Catalogue:
 
     extra: tuple[Path, ...] = ()
     beside: Path | None = None
+    _read: dict[Path, dict[str, Any]] = field(default_factory=dict, compare=False, repr=False)
+    """Files read so far: a catalogue sees each as it was when first used."""
+    _hashed: dict[Path, str] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def folders(self) -> tuple[Path, ...]:
@@ -178,7 +181,9 @@ class Catalogue:
     def read(self, room: str, name: str, where: str = "") -> dict[str, Any]:
         """A model's table with all models that it names resolved."""
         path = self.find(room, name, where)
-        return self.resolve(read_toml(path), f"{room}/{path.name}")
+        if path not in self._read:
+            self._read[path] = self.resolve(read_toml(path), f"{room}/{path.name}")
+        return self._read[path]
 
     def resolve(self, table: Mapping[str, Any], where: str) -> dict[str, Any]:
         """Replace every reference to a model in a tree by the model's values, overridden by the values beside it."""
@@ -200,6 +205,8 @@ class Catalogue:
         found: dict[str, str] = {}
         for key, value in tree.items():
             room = ROOMS.get(key)
+            if key == "origin":
+                continue
             if isinstance(value, Mapping):
                 if room and "model" in value:
                     found[f"{room}/{value['model']}"] = self._file_hash(room, value["model"])
@@ -244,7 +251,10 @@ class Catalogue:
         return {column: values[:, i] for i, column in enumerate(header)}
 
     def _file_hash(self, room: str, name: str) -> str:
-        return hashlib.sha256(self.find(room, name).read_bytes()).hexdigest()
+        path = self.find(room, name)
+        if path not in self._hashed:
+            self._hashed[path] = hashlib.sha256(path.read_bytes()).hexdigest()
+        return self._hashed[path]
 
 
 def _flat(table: Mapping[str, Any], prefix: str, origins: Mapping[str, Any]) -> Iterator[dict[str, str]]:

@@ -206,24 +206,17 @@ def show_model(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point: 0 done, 1 the run failed, 2 the input is wrong. A user's mistake never shows a traceback."""
-    import click
-
     from qphys.errors import RunError, UserError
 
     try:
-        result = app(args=list(arguments) if arguments is not None else None, standalone_mode=False)
-        code = result if isinstance(result, int) else 0
+        app(args=list(arguments) if arguments is not None else None)
+        code = 0
+    except SystemExit as leaving:
+        code = leaving.code if isinstance(leaving.code, int) else 0
     except UserError as error:
         code = _complain(error, 2)
     except RunError as error:
         code = _complain(error, 1)
-    except click.ClickException as error:
-        error.show()
-        code = 2
-    except click.exceptions.Abort:
-        code = _complain("interrupted", 1)
-    except KeyboardInterrupt:
-        code = _complain("interrupted; finished parts are kept, go on with --resume", 1)
     except BrokenPipeError:
         sys.stderr.close()
         code = 1
@@ -305,16 +298,20 @@ def _table(rows: Sequence[Mapping[str, Any]], title: str, *, json: bool) -> None
         return
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     columns = list(dict.fromkeys(key for row in rows for key in row))
     for column in columns:
+        cells = [_shown(row.get(column, "")) for row in rows]
         numeric = all(isinstance(row.get(column, 0), int | float) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
+        words = [len(word) for text in (column, *(cells if not numeric else ())) for word in text.split()]
+        width = max([*words, *(len(cell) for cell in cells if numeric)], default=1)
+        table.add_column(escape(column), justify="right" if numeric else "left", min_width=min(width, 40))
     for row in rows:
         table.add_row(*(_shown(row.get(column, "")) for column in columns))
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    console = Console(width=None if sys.stdout.isatty() else 150)
     console.print(table)
     console.print()
 
@@ -325,5 +322,5 @@ def _shown(value: Any) -> str:
     if isinstance(value, float):
         if value != value:
             return ""
-        return f"{value:,.0f}" if value == round(value) and 1e4 <= abs(value) < 1e15 else f"{value:.5g}"
+        return f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.5g}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else escape(str(value))

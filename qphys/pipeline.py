@@ -1,24 +1,19 @@
-"""The one file that knows the whole river: run file -> orbit -> channel -> receiver, source -> clicks -> statistics file."""
+"""The verbs that span the house: simulate a recipe into a file, report it, compare it with an experiment."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
-from typing import TYPE_CHECKING, Any, Final, TypeVar
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Final
 
 from qphys import recipe as recipes
-from qphys import stages
 from qphys.catalogue import Catalogue, canonical, digest, read_toml, without_origins
-from qphys.errors import UserError, nearest
-from qphys.record import Record, parse
+from qphys.errors import RunError
+from qphys.river import River
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -26,16 +21,8 @@ if TYPE_CHECKING:
 POINTS_A_PART: Final = 50
 """Points that are computed, and written aside, together."""
 
-CACHED: Final = 256
-"""Results of stages that a run keeps, so that a sweep of one key recomputes only what depends on it."""
-
 SHOWN: Final = 24
 """Rows of a table that a run prints."""
-
-GEOMETRY: Final = ("range", "elevation", "azimuth", "range_rate", "sun_elevation", "sunlit")
-"""Fields of a track that go into the file under the same name."""
-
-T = TypeVar("T")
 
 
 def run(
@@ -119,10 +106,12 @@ def simulate(
     done = total - sum(len(points) for _, points in todo)
     tell(done, total)
     river = River(recipe.catalogue)
-    per_step = settings.expected == "per step" or (settings.expected == "auto" and recipe.sweep is None)
+    alone = recipe.sweep is None
+    per_step = settings.expected == "per step" or (settings.expected == "auto" and alone)
+    causes = settings.causes if settings.causes is not None else alone
 
     def work(number: int, points: range) -> int:
-        results = [river.statistics(recipe.point(i), seed=seed, per_step=per_step) for i in points]
+        results = [river.statistics(recipe.point(i), seed=seed, per_step=per_step, causes=causes) for i in points]
         parts.write(number, results)
         return len(points)
 
@@ -141,15 +130,19 @@ def simulate(
                     finished, running = wait(running, return_when=FIRST_COMPLETED)
                     done += sum(f.result() for f in finished)
                     tell(done, total)
+            except KeyboardInterrupt:
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise RunError(f"interrupted; {parts.folder} keeps what was finished, --resume goes on from there") from None
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
-        parts.finish(labels=recipe.labels, attributes=attributes(recipe, river))
+        parts.finish(labels=recipe.labels, attributes=attributes(recipe))
     return read.open_statistics(output)
 
 
 def identity(recipe: recipes.Recipe) -> str:
     """SHA-256 of all that the content of the file depends on."""
+    from qphys import core
     from qphys.statistics import provenance
 
     settings = recipe.point(0).run.statistics
@@ -157,13 +150,13 @@ def identity(recipe: recipes.Recipe) -> str:
         {
             "recipe": recipe.identity_tree(),
             "statistics": without_origins(settings.model_dump()),
-            "code": provenance.code_digest(),
+            "code": provenance.code_digest(core.SOURCE_DIGEST),
         }
     )
 
 
-def attributes(recipe: recipes.Recipe, river: River) -> dict[str, str | int]:
-    """Attributes of the file, as `statistics.schema.ATTRIBUTES` lists them."""
+def attributes(recipe: recipes.Recipe) -> dict[str, str | int]:
+    """Attributes of the file, as `statistics.schema.ATTRIBUTES` lists them; those of single points lie in the parts."""
     from qphys.statistics import provenance
 
     first = recipe.point(0).run
@@ -172,14 +165,10 @@ def attributes(recipe: recipes.Recipe, river: River) -> dict[str, str | int]:
         "title": recipe.title,
         "protocol": first.protocol,
         "experiment": recipe.experiment,
-        "identity": identity(recipe),
         "seed": first.statistics.seed,
-        "resolved_run": canonical(runs if recipe.experiment else runs[""]),
+        "resolved_run": canonical(runs),
         "sweep": canonical(recipe.sweep.model_dump(exclude_defaults=True)) if recipe.sweep else "",
         "model_hashes": canonical(recipe.hashes()),
-        "fading_model": "; ".join(sorted(river.fading_models)),
-        "track_facts": canonical(river.facts),
-        "warnings": canonical(sorted(river.warnings)),
         **provenance.versions(),
     }
 
@@ -189,206 +178,6 @@ def _first_of_case(recipe: recipes.Recipe) -> dict[int, str]:
     for index, label in enumerate(recipe.labels):
         first.setdefault(str(label.get("case", "")), index)
     return {index: case for case, index in first.items()}
-
-
-class River:
-    """The stages of a run, each kept for the points that share it."""
-
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
-        self._kept: OrderedDict[str, Any] = OrderedDict()
-        self._lock = Lock()
-
-    def statistics(self, point: recipes.Point, *, seed: int, per_step: bool) -> dict[str, Any]:
-        """Arrays of one point, under the names of `statistics.schema.VARIABLES`.
-
-        Parameters
-        ----------
-        point : Point
-            What to simulate.
-        seed : int
-            Seed of all random numbers.
-        per_step : bool
-            Whether expectations are kept for every step, beside their totals.
-
-        Returns
-        -------
-        dict
-            Variable -> array.
-        """
-        from qphys.detectors import DETECTION_CAUSES
-        from qphys.statistics import expect, sample, schema
-
-        run = point.run
-        track, emission, transmittance = self.track(point), self.emission(point), self.transmittance(point)
-        clicks = self.clicks(point)
-        trials = expect.whole_trials(emission.trial_rate, track.time_step, len(track.time))
-        result: dict[str, Any] = {
-            "mean_photon_number": emission.mean_photon_number,
-            "setting_probability": emission.setting_probability,
-            "trials": trials,
-            "trial_rate": emission.trial_rate,
-            "wavelength": emission.wavelength,
-            "block_identity": self.block_identity(point),
-            "axes": {**clicks.settings, **clicks.outcomes, schema.CAUSE: DETECTION_CAUSES},
-            "warnings": track.warnings,
-            "track_facts": dict(track.facts),
-            "fading_model": transmittance.model,
-            "start_time": _unix_seconds(track.epoch),
-            "time": track.time,
-            **{name: getattr(track, name) for name in GEOMETRY},
-            "mean_transmittance": transmittance.mean[:, 0],
-            "scintillation_index": transmittance.scintillation_index[:, 0],
-            "background_rate": transmittance.background_rate[:, 0],
-            "expected_total_counts": expect.expected_total_counts(clicks, trials),
-        }
-        if per_step:
-            result["expected_counts"] = expect.expected_counts(clicks, trials)
-        if run.statistics.causes:
-            result["expected_total_counts_without"] = np.stack(
-                [expect.expected_total_counts(self.clicks(point, without=cause), trials) for cause in DETECTION_CAUSES]
-            )
-        if run.statistics.realisations:
-            result["counts"] = sample.sampled_counts(
-                clicks, trials, seed=seed, stream=self.stream(point), realisations=run.statistics.realisations
-            )
-        return result
-
-    def stream(self, point: recipes.Point) -> int:
-        """First 64 bits of the point's digest: the key of its random numbers."""
-        told = point.stages
-        return int(digest({"stages": told, "files": self._catalogue.hashes(told)})[:16], 16)
-
-    def block_identity(self, point: recipes.Point) -> str:
-        """Counts of points where this agrees may be added to one block: same protocol, source and receiver."""
-        told = point.stages
-        return digest({"protocol": point.run.protocol, "source": told["source"], "receiver": told["receiver"]})
-
-    def track(self, point: recipes.Point) -> stages.Track:
-        """Geometry of the pass."""
-        from qphys import orbits
-
-        run = point.run
-
-        def make() -> stages.Track:
-            orbit = build(orbits.KINDS, run.orbit, f"{point.where}: orbit")
-            station = parse(orbits.Station, run.station, f"{point.where}: station") if run.station else None
-            window = parse(orbits.Window, run.window, f"{point.where}: window")
-            return orbits.track(orbit, station, window, files=self._catalogue, where=f"{point.where}: orbit")
-
-        return self._once("track", [run.orbit, run.station, run.window], make)
-
-    def emission(self, point: recipes.Point) -> stages.CoherentEmission:
-        """Light of the source."""
-        from qphys import sources
-
-        def make() -> stages.CoherentEmission:
-            found: stages.CoherentEmission = build(sources.KINDS, point.run.source, f"{point.where}: source").emission()
-            return found
-
-        return self._once("emission", point.run.source, make)
-
-    def analyser(self, point: recipes.Point) -> stages.Analyser:
-        """Receiver, with the trial rate that the source gives it."""
-        rate = self.emission(point).trial_rate
-
-        def make() -> stages.Analyser:
-            found: stages.Analyser = self._receiver(point).analyser(rate)
-            return found
-
-        return self._once("analyser", [point.run.receiver, rate], make)
-
-    def _receiver(self, point: recipes.Point) -> Any:
-        from qphys import detectors
-
-        return build(detectors.KINDS, point.run.receiver, f"{point.where}: receiver")
-
-    def sight(self, point: recipes.Point) -> stages.Sight:
-        """What the channel sees of the arm: track, wavelength and the telescopes as numbers."""
-        from qphys import channels, orbits
-
-        run, receiver = point.run, self._receiver(point).si
-        numbers: dict[str, float] = {}
-        if run.terminal:
-            numbers |= parse(channels.Terminal, run.terminal, f"{point.where}: terminal").sight()
-        if run.station:
-            station = parse(orbits.Station, run.station, f"{point.where}: station").si
-            numbers |= {"receiver_aperture": _number(station.aperture), "receiver_obscuration": station.obscuration_ratio}
-        return stages.Sight(
-            track=self.track(point),
-            wavelength=self.emission(point).wavelength,
-            receiver_optics_transmittance=receiver.optics_transmittance,
-            field_of_view=_number(receiver.field_of_view),
-            filter_bandwidth=_number(receiver.filter_bandwidth),
-            **numbers,
-        )
-
-    def transmittance(self, point: recipes.Point) -> stages.Transmittance:
-        """Channel of the pass."""
-        from qphys import channels
-
-        run = point.run
-
-        def make() -> stages.Transmittance:
-            channel = build(channels.KINDS, run.channel, f"{point.where}: channel")
-            found: stages.Transmittance = channel.transmit(
-                self.sight(point), files=self._catalogue, where=f"{point.where}: channel"
-            )
-            return found
-
-        told = [run.orbit, run.station, run.window, run.terminal, run.channel, run.receiver, self.emission(point).wavelength]
-        return self._once("transmittance", told, make)
-
-    def clicks(self, point: recipes.Point, *, without: str | None = None) -> stages.Clicks:
-        """Probability of every outcome; with one cause of errors switched off, if named."""
-        from qphys import detectors
-
-        emission, analyser, transmittance = self.emission(point), self.analyser(point), self.transmittance(point)
-        if without is not None:
-            emission, analyser, transmittance = detectors.without(without, emission, analyser, transmittance)
-        response = detectors.respond(
-            transmittance,
-            analyser,
-            trial_rate=emission.trial_rate,
-            time_step=self.track(point).time_step,
-            receiver_optics_transmittance=float(self._receiver(point).si.optics_transmittance),
-        )
-        return detectors.clicks(emission, response)
-
-    def _once(self, stage: str, told: Any, make: Callable[[], T]) -> T:
-        """Result of a stage for these tables, made once; two threads may both make it, with equal results."""
-        key = f"{stage}:{canonical(without_origins(told))}"
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                kept: T = self._kept[key]
-                return kept
-        made = make()
-        with self._lock:
-            self._kept[key] = made
-            while len(self._kept) > CACHED:
-                self._kept.popitem(last=False)
-        return made
-
-
-def build(kinds: Mapping[str, type[Record]], table: Mapping[str, Any], where: str) -> Any:
-    """Record of the kind that a table names."""
-    kind = table.get("kind")
-    if kind is None:
-        raise UserError(f"{where}.kind: missing; it is required (allowed: {', '.join(kinds)})")
-    if not isinstance(kind, str) or kind not in kinds:
-        raise UserError(f"{where}.kind = {kind!r}: unknown{nearest(str(kind), kinds)} (allowed: {', '.join(kinds)})")
-    return parse(kinds[kind], table, where)
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else float(value)
-
-
-def _unix_seconds(epoch: str) -> float:
-    from datetime import datetime
-
-    return datetime.fromisoformat(epoch).timestamp() if epoch else float("nan")
 
 
 @dataclass(frozen=True)
@@ -444,11 +233,10 @@ def report(statistics: xr.Dataset, *, models: Sequence[str | Path] = ()) -> Repo
 
 def analysis_of(statistics: xr.Dataset) -> dict[str, Any]:
     """Settings of the analysis that the run of a file asked for; of the first case, where an experiment has several."""
-    resolved = json.loads(str(statistics.attrs.get("resolved_run", "{}")))
-    if statistics.attrs.get("experiment"):
-        resolved = next(iter(resolved.values()))
-    found: dict[str, Any] = resolved.get("analysis", {})
-    return found
+    runs: dict[str, dict[str, Any]] = json.loads(str(statistics.attrs.get("resolved_run", "{}")))
+    for resolved in runs.values():
+        return dict(resolved.get("analysis", {}))
+    return {}
 
 
 def _experiment(name: str, models: Sequence[str | Path]) -> Any:

@@ -20,8 +20,22 @@ from qphys.catalogue import ROOMS, Catalogue, canonical, digest, merged, read_to
 from qphys.errors import UserError, nearest
 from qphys.record import Record, parse
 
-STAGES: Final = ("orbit", "station", "window", "terminal", "source", "channel", "receiver")
+STAGES: Final = (
+    "protocol",
+    "orbit",
+    "station",
+    "window",
+    "terminal",
+    "source",
+    "channel",
+    "receiver",
+    "arms",
+    "fading_correlation",
+)
 """Tables of a run that physics depends on: they make a point's digest and so its random numbers."""
+
+
+ARMS: Final = ("alice", "bob")
 
 
 class Linear(Record):
@@ -68,23 +82,60 @@ class StatisticsSettings(Record):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     realisations: Annotated[int, Field(ge=0, le=1_000_000)] = 1
     expected: Literal["auto", "per step", "totals"] = "auto"
-    causes: bool = True
+    """Expectations for every step or as totals of the pass; auto: as totals in a sweep."""
+    causes: bool | None = None
+    """Whether totals are also computed with each cause of errors off; without a word, not in a sweep."""
+
+
+class Arm(Record):
+    """One photon's way from a pair source: where it is received, through what, by which receiver."""
+
+    orbit: dict[str, Any] = Field(default_factory=dict)
+    """Only where it differs from that of the run, such as a table of this arm's range."""
+    station: dict[str, Any] = Field(default_factory=dict)
+    """None: the photon stays on board."""
+    terminal: dict[str, Any] = Field(default_factory=dict)
+    channel: dict[str, Any]
+    receiver: dict[str, Any]
 
 
 class Run(Record):
-    """A run file, after its experiment and models are resolved. The stages are checked by the rooms that they belong to."""
+    """A run file, after its experiment and models are resolved. The stages are checked by the rooms that they belong to.
 
-    protocol: Literal["decoy-bb84"] = "decoy-bb84"
+    A prepare-and-measure protocol has one arm, told by `station`, `terminal`, `channel`, `receiver`; an entangled one has
+    `arms.alice` and `arms.bob`, each with these tables.
+    """
+
+    protocol: Literal["decoy-bb84", "bbm92", "chsh"] = "decoy-bb84"
     experiment: str = ""
-    orbit: dict[str, Any]
+    orbit: dict[str, Any] = Field(default_factory=dict)
     station: dict[str, Any] = Field(default_factory=dict)
     window: dict[str, Any] = Field(default_factory=dict)
     terminal: dict[str, Any] = Field(default_factory=dict)
     source: dict[str, Any]
-    channel: dict[str, Any]
-    receiver: dict[str, Any]
+    channel: dict[str, Any] = Field(default_factory=dict)
+    receiver: dict[str, Any] = Field(default_factory=dict)
+    arms: dict[str, Arm] = Field(default_factory=dict)
+    fading_correlation: Literal["independent", "common"] = "independent"
+    """How the fading of the two arms is joined; their paths through the air differ, so that independent is the rule."""
     statistics: StatisticsSettings = StatisticsSettings()
     analysis: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Run:
+        one, two = ("orbit", "channel", "receiver"), ("station", "terminal", "channel", "receiver")
+        if self.protocol == "decoy-bb84":
+            missing = [name for name in one if not getattr(self, name)]
+            if missing or self.arms:
+                told = f"{', '.join(missing)} missing" if missing else "arms belong to an entangled protocol"
+                raise ValueError(f"protocol 'decoy-bb84' needs orbit, channel and receiver: {told}")
+        elif set(self.arms) != set(ARMS):
+            raise ValueError(
+                f"protocol '{self.protocol}' needs [arms.alice] and [arms.bob]; there are: {', '.join(self.arms) or 'none'}"
+            )
+        elif given := [name for name in two if getattr(self, name)]:
+            raise ValueError(f"protocol '{self.protocol}': {', '.join(given)} belong into [arms.alice] and [arms.bob]")
+        return self
 
 
 @dataclass(frozen=True)
@@ -98,7 +149,8 @@ class Point:
     @property
     def stages(self) -> dict[str, Any]:
         """The resolved tables that the physics depends on, without titles and origins."""
-        told: dict[str, Any] = without_origins({name: getattr(self.run, name) for name in STAGES})
+        tree = self.run.model_dump(include=set(STAGES), exclude_defaults=True)
+        told: dict[str, Any] = without_origins(tree)
         return told
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -43,6 +43,8 @@ def _to_si(key: str, value: Any) -> tuple[str, Any]:
         return name, np.asarray(value, dtype=np.float64) * factor
     return name, value
 
+
+TABLE: Final = "must be a table"
 
 R = TypeVar("R", bound=Record)
 
@@ -85,28 +87,68 @@ def _tuples(value: Any) -> Any:
 
 
 def _tell(record: type[Record], problem: Any, where: str) -> str:
-    path = ".".join(str(part) for part in problem["loc"])
-    place = f"{where}.{path}" if "." in where.rpartition(": ")[2] or ": " in where else f"{where}: {path}"
-    if not path:
-        place = where
-    kind, value = problem["type"], problem.get("input")
-    if kind == "extra_forbidden":
-        allowed = _fields_at(record, problem["loc"][:-1])
-        return f"{place}: unknown key{nearest(str(problem['loc'][-1]), allowed)} (allowed: {', '.join(sorted(allowed))})"
-    if kind == "missing":
+    """One line about one mistake: place, value, what is allowed."""
+    shown, holders = _walk(record, problem["loc"])
+    path, unknown = ".".join(shown), problem["type"] == "extra_forbidden"
+    place = f"{where}{'.' if ': ' in where else ': '}{path}" if path else where
+    value = problem.get("input")
+    if unknown:
+        allowed = sorted({name for holder in holders for name in holder.model_fields})
+        return f"{place}: unknown key{nearest(shown[-1], allowed)} (allowed: {', '.join(allowed)})"
+    if problem["type"] == "missing":
         return f"{place}: missing; it is required"
-    message = problem["msg"].removeprefix("Value error, ")
-    shown = repr(value) if not isinstance(value, dict) else "a table"
-    return f"{place} = {shown}: {message[0].lower() + message[1:]}"
+    if problem["type"] in ("union_tag_not_found", "union_tag_invalid"):
+        told = problem["ctx"]
+        tag, kinds = str(told["discriminator"]).strip("'"), _kinds(holders)
+        if problem["type"] == "union_tag_not_found":
+            return f"{place}.{tag}: missing; it is required (allowed: {', '.join(kinds)})"
+        return f"{place}.{tag} = {told['tag']!r}: unknown{nearest(str(told['tag']), kinds)} (allowed: {', '.join(kinds)})"
+    message = TABLE if problem["type"] in ("model_type", "model_attributes_type", "dict_type") else problem["msg"]
+    message = message.removeprefix("Value error, ")
+    shown_value = "" if isinstance(value, dict) and message is not TABLE else f" = {_plain(value)}"
+    return f"{place}{shown_value}: {message[0].lower() + message[1:]}"
 
 
-def _fields_at(record: type[Record], path: tuple[Any, ...]) -> list[str]:
-    """Names allowed at a key path, as far as the record's annotations tell."""
-    current: Any = record
+def _plain(value: Any) -> str:
+    return "a table" if isinstance(value, dict) else repr(value)
+
+
+def _walk(record: type[Record], path: tuple[Any, ...]) -> tuple[list[str], list[type[BaseModel]]]:
+    """A key path as the user wrote it, without the tags of unions, and the records that may stand at its last table."""
+    shown: list[str] = []
+    here: list[type[BaseModel]] = [record]
+    holders = here
     for part in path:
-        fields = getattr(current, "model_fields", {})
-        if part in fields:
-            annotation = fields[part].annotation
-            options = [annotation, *getattr(annotation, "__args__", ())]
-            current = next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), current)
-    return list(getattr(current, "model_fields", {}))
+        fields = [holder.model_fields[part] for holder in here if part in holder.model_fields]
+        tagged = [holder for holder in here if part in _kinds([holder])]
+        if tagged and not fields:
+            here = holders = tagged
+            continue
+        shown.append(str(part))
+        if fields:
+            holders, here = here, [model for field in fields for model in _models(field.annotation)] or here
+        elif isinstance(part, str):
+            holders = here
+    return shown, here if path and _is_table(holders, path[-1]) else holders
+
+
+def _is_table(holders: list[type[BaseModel]], part: Any) -> bool:
+    """Whether a key of these records is itself a record."""
+    return any(part in h.model_fields and _models(h.model_fields[part].annotation) for h in holders)
+
+
+def _kinds(holders: list[type[BaseModel]]) -> list[str]:
+    """Values that the key ``kind`` of these records may have."""
+    return [
+        str(value)
+        for holder in holders
+        if "kind" in holder.model_fields
+        for value in getattr(holder.model_fields["kind"].annotation, "__args__", ())
+    ]
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """Records in an annotation, through unions and containers."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for inner in getattr(annotation, "__args__", ()) for model in _models(inner)]

@@ -89,6 +89,8 @@ class Sight:
     """What a channel sees of an arm: the track, the wavelength and the two telescopes as numbers."""
 
     track: Track
+    partner: Track | None = None
+    """Track of the other arm of a pair source, for a loss that was measured of both together."""
     wavelength: float
     """Vacuum wavelength [m]."""
     transmitter_aperture: float = float("nan")
@@ -151,6 +153,41 @@ class CoherentEmission(Emission):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PairEmission(Emission):
+    """Entangled pairs: one photon of each to Alice (arm 0), the other to Bob (arm 1). There is no setting to choose."""
+
+    coincidence_fraction: float = 1.0
+    """Part of the pairs whose photons, both detected, fall into one trial (jitter against window)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check(not self.settings, "a pair source has no settings")
+        _check(0.0 <= self.coincidence_fraction <= 1.0, "coincidence_fraction must lie in [0, 1]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GaussianPairEmission(PairEmission):
+    """Pairs of two-mode squeezers: normal-ordered moments over the modes (sH, sV, iH, iV), per Schmidt mode."""
+
+    number: Complexes
+    """<a'_j a_k>, (4, 4): block diagonal in the arms."""
+    anomalous: Complexes
+    """<a_j a_k>, (4, 4): between the arms."""
+    schmidt_modes: float
+    """Number of equal Schmidt modes, >= 1; infinity is Poisson light."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DensityPairEmission(PairEmission):
+    """Pairs of a two-qubit state that arrive independently (compound Poisson)."""
+
+    state: Complexes
+    """Density matrix over (HH, HV, VH, VV), signal first, (4, 4)."""
+    mean_pair_number: float
+    """Mean number of pairs a trial."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Transmittance:
     """A distribution of transmittance per time step, with a correlation time: never only a number."""
 
@@ -191,7 +228,8 @@ class Transmittance:
         """Variance of the transmittance over its squared mean, (T, A); 0 where nothing arrives."""
         mean = self.mean
         variance = np.einsum("tna,tn->ta", (self.transmittance - mean[:, None, :]) ** 2, self.weight)
-        return np.divide(variance, mean**2, out=np.zeros_like(mean), where=mean > 0)
+        index: Floats = np.divide(variance, mean**2, out=np.zeros_like(mean), where=mean > 0)
+        return index
 
 
 @dataclass(frozen=True, kw_only=True)

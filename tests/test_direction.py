@@ -53,13 +53,13 @@ def room(path: Path) -> str:
 @pytest.mark.parametrize("path", [p for p in FILES if room(p) in PHYSICS], ids=str)
 def test_rooms_of_physics_do_not_import_one_another(path: Path) -> None:
     assert not rooms_of(imports(path)) & (
-        PHYSICS - {room(path)} | {"statistics", "keyrates", "comparison", "pipeline", "cli"}
+        PHYSICS - {room(path)} | {"statistics", "keyrates", "comparison", "pipeline", "river", "cli"}
     )
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if room(p) in {"statistics", "keyrates", "comparison", "plots"}], ids=str)
 def test_all_behind_the_waist_imports_no_physics(path: Path) -> None:
-    assert not rooms_of(imports(path)) & (PHYSICS | {"optics", "pipeline", "recipe", "cli"})
+    assert not rooms_of(imports(path)) & (PHYSICS | {"optics", "pipeline", "river", "recipe", "cli"})
 
 
 @pytest.mark.parametrize(

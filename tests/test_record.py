@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import pytest
@@ -17,6 +17,16 @@ class Inner(Record):
     gate_ns: float = Field(gt=0)
 
 
+class Cat(Record):
+    kind: Literal["cat"]
+    lives: int = Field(ge=1)
+
+
+class Dog(Record):
+    kind: Literal["dog"]
+    tricks: int
+
+
 class Sample(Record):
     kind: Literal["sample"] = "sample"
     wavelength_nm: float = Field(gt=0, le=20_000)
@@ -24,6 +34,7 @@ class Sample(Record):
     angles_deg: tuple[float, ...] = ()
     number: int = 1
     inner: Inner | None = None
+    pet: Annotated[Cat | Dog, Field(discriminator="kind")] | None = None
 
 
 def test_only_si_leaves_a_record() -> None:
@@ -58,6 +69,14 @@ def test_a_name_that_is_only_a_suffix_has_no_unit() -> None:
         ({"wavelength_nm": 850.0, "number": 1.5}, "number = 1.5"),
         ({"wavelength_nm": 850.0, "kind": "other"}, "kind = 'other'"),
         ({"wavelength_nm": 850.0, "angles_deg": ["a"]}, "angles_deg.0 = 'a'"),
+        ({"wavelength_nm": 850.0, "inner": 3}, "x.toml: source.inner = 3: must be a table"),
+        ({"wavelength_nm": 850.0, "pet": {"kind": "cat", "lives": 0}}, "x.toml: source.pet.lives = 0: input should be"),
+        (
+            {"wavelength_nm": 850.0, "pet": {"kind": "cat", "lives": 9, "live": 1}},
+            "source.pet.live: unknown key; did you mean 'lives'",
+        ),
+        ({"wavelength_nm": 850.0, "pet": {"kind": "cow"}}, "source.pet.kind = 'cow': unknown (allowed: cat, dog)"),
+        ({"wavelength_nm": 850.0, "pet": {}}, "source.pet.kind: missing; it is required (allowed: cat, dog)"),
     ],
 )
 def test_a_mistake_names_place_value_and_what_is_allowed(table: dict[str, object], told: str) -> None:

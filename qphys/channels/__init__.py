@@ -1,0 +1,19 @@
+"""Channels: from the light that a sender emits to the light that reaches the analyser, as a distribution for each time step.
+
+A kind of channel is a record with a method ``transmit(sight, *, files, where) -> Transmittance``; `KINDS` finds it by the
+``kind`` in a channel's table.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from qphys.channels.free_space import FreeSpace
+from qphys.channels.table import FixedLoss, LossTable
+from qphys.channels.terminal import Terminal
+from qphys.record import Record
+
+KINDS: Final[dict[str, type[Record]]] = {"free-space": FreeSpace, "table": LossTable, "fixed": FixedLoss}
+"""Kind of channel, as it stands in TOML, and its record."""
+
+__all__ = ["KINDS", "FixedLoss", "FreeSpace", "LossTable", "Terminal"]

@@ -15,8 +15,8 @@ QUANTITIES: Final[dict[str, tuple[str, str]]] = {
     "closest_range": ("km", "smallest slant range"),
     "largest_range": ("km", "largest slant range in the session"),
     "highest_elevation": ("deg", "largest elevation"),
-    "mean_loss": ("dB", "channel loss, mean of the transmittance over the session"),
-    "loss_at_range": ("dB", "channel loss at a slant range (at_range_km)"),
+    "mean_loss": ("dB", "loss of the link up to the detectors, from the mean transmittance of the session"),
+    "loss_at_range": ("dB", "loss of the link up to the detectors at a slant range (at_range_km)"),
     "detections": ("1", "trials with any click, all intensities"),
     "signal_detections": ("1", "trials with any click, brightest intensity"),
     "sifted": ("bit", "sifted bits, all intensities"),
@@ -78,6 +78,7 @@ class Case(Record):
 class Experiment(Record):
     """A published experiment: one file in ``models/experiments``."""
 
+    origin: dict[str, Any] = Field(default_factory=dict)
     citation: str
     doi: str = ""
     notes: tuple[str, ...] = ()

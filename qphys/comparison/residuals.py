@@ -222,7 +222,7 @@ class _Numbers:
             return float(pick(self._track("range"))) / 1e3
         if name == "highest_elevation":
             return float(np.rad2deg(np.nanmax(self._track("elevation"))))
-        transmittance = self._track("mean_transmittance")
+        transmittance = self._track("mean_link_transmittance")
         if name == "mean_loss":
             return float(-10.0 * np.log10(transmittance.mean()))
         nearest_step = self._step_at(published)

@@ -16,7 +16,7 @@ from qphys.core.keys import (
     ma2005,
     ma2005_infinite,
 )
-from qphys.core.levels import INSTRUCTION_SET, KERNELS, STATUS, instruction_sets, kernels, status_attributes
+from qphys.core.levels import INSTRUCTION_SET, KERNELS, SOURCE_DIGEST, STATUS, instruction_sets, kernels, status_attributes
 from qphys.core.parallel import evaluate
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "KEY_SOURCES",
     "SAMPLING_BOUNDS",
     "SAMPLING_USED",
+    "SOURCE_DIGEST",
     "STATUS",
     "TAIL_BOUNDS",
     "Lim2014",

@@ -12,7 +12,7 @@
 #include "kernels.h"
 #include "status.h"
 
-#define MAX_OPERANDS 32
+#define MAX_OPERANDS 40
 #define MAX_ROWS 1024
 #define BUFFER (64 * QPHYS_LANES) /* lanes of all rows together; a whole tile of the widest registers fits MAX_ROWS */
 
@@ -83,7 +83,10 @@ struct row {
 
 static void gather(double *restrict lanes, const struct row *row, npy_intp first, npy_intp count) {
     const char *from = row->data + first * row->stride;
-    if (row->type == NPY_INT8)
+    if (row->type == NPY_INT8 && row->stride == 1)
+        for (npy_intp i = 0; i < count; i++)
+            lanes[i] = (double)((const npy_int8 *)from)[i];
+    else if (row->type == NPY_INT8)
         for (npy_intp i = 0; i < count; i++)
             lanes[i] = (double)*(const npy_int8 *)(from + i * row->stride);
     else
@@ -94,13 +97,34 @@ static void gather(double *restrict lanes, const struct row *row, npy_intp first
 
 static void scatter(const double *restrict lanes, const struct row *row, npy_intp first, npy_intp count) {
     char *to = row->data + first * row->stride;
-    if (row->type == NPY_INT8)
+    if (row->type == NPY_INT8 && row->stride == 1)
+        for (npy_intp i = 0; i < count; i++)
+            ((npy_int8 *)to)[i] = (npy_int8)lanes[i];
+    else if (row->type == NPY_INT8)
         for (npy_intp i = 0; i < count; i++)
             *(npy_int8 *)(to + i * row->stride) = (npy_int8)lanes[i];
     else
 #pragma GCC unroll 8
         for (npy_intp i = 0; i < count; i++)
             *(double *)(to + i * row->stride) = lanes[i];
+}
+
+/* Three rows that lie side by side in memory, as a contiguous (..., 3) array has them, in one pass. */
+static int side_by_side(const struct row *row) {
+    const npy_intp size = (npy_intp)sizeof(double);
+    return row[0].type == NPY_DOUBLE && row[0].stride == 3 * size && row[1].data == row[0].data + size &&
+           row[1].stride == 3 * size && row[2].data == row[0].data + 2 * size && row[2].stride == 3 * size &&
+           row[1].type == NPY_DOUBLE && row[2].type == NPY_DOUBLE;
+}
+
+static void gather_three(double *restrict lanes, npy_intp width, const struct row *row, npy_intp first,
+                         npy_intp count) {
+    const double *from = (const double *)row->data + 3 * first;
+    for (npy_intp i = 0; i < count; i++) {
+        lanes[i] = from[3 * i];
+        lanes[width + i] = from[3 * i + 1];
+        lanes[2 * width + i] = from[3 * i + 2];
+    }
 }
 
 /* One row an element of an operand's core dimensions, the last varying fastest. Returns the number of rows. */
@@ -143,6 +167,13 @@ static void lane_loop(char **args, npy_intp const *dimensions, npy_intp const *s
         for (int r = 0; r < inputs; r++) {
             const struct row *row = &in_rows[r];
             in[r] = buffer + r * width;
+            if (r + 2 < inputs && side_by_side(row)) {
+                gather_three(buffer + r * width, width, row, first, lanes);
+                in[r + 1] = buffer + (r + 1) * width;
+                in[r + 2] = buffer + (r + 2) * width;
+                r += 2;
+                continue;
+            }
             if (row->type == NPY_DOUBLE && row->stride == (npy_intp)sizeof(double))
                 in[r] = (const double *)row->data + first;
             else if (row->stride != 0)
@@ -275,6 +306,12 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+#ifdef QPHYS_WITH_DIGEST
+#include "source_digest.h"
+#else
+#define QPHYS_SOURCE_DIGEST ""
+#endif
+
 static int execute(PyObject *module) {
     if (PyArray_ImportNumPyAPI() < 0 || PyUFunc_ImportUFuncAPI() < 0)
         return -1;
@@ -285,7 +322,7 @@ static int execute(PyObject *module) {
         return -1;
     const int failed = PyModule_AddObjectRef(module, "STATUS", status);
     Py_DECREF(status);
-    return failed;
+    return failed ? failed : PyModule_AddStringConstant(module, "SOURCE_DIGEST", QPHYS_SOURCE_DIGEST);
 }
 
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, execute}, {0, NULL}};

@@ -50,6 +50,18 @@
     ROWS(level, sample_counts, "(t,n,c,o),(t,n),(c),(t),(),(),()->(t,c,o),(t,c),(t)", "dddqQQQ>qqb",                   \
          "Counts of outcomes and trials of settings: probability of outcomes, part of the step in each node, "         \
          "probability of settings, trials, seed, stream, realisation.")                                                \
+    ROWS(level, click_probabilities, "(t,n),(u,e,c,s,d),(e),(c),(s),(d),(v,s,d),(v,s,d),(d),(d),(s,m),(o)->(t,n,c,o)", \
+         "ddddddddddqd>d",                                                                                             \
+         "Probability of every outcome of a trial: transmittance, photons, emission_weight, sender_probability, "      \
+         "receiver_probability, gate_fraction, noise, free_noise, dead_trials, afterpulse, outcome_of_pattern, "       \
+         "outcomes.")                                                                                                  \
+    ROWS(level, whole_pass,                                                                                            \
+         "(t,n),(t,n),(t),(u,e,j,4,s,d),(3),(e),(3,4),(s),(d),(v,s,d),(v,s,d),(d),(d),(s,m),(3),(b),(),(),(),(),(),()" \
+         "->(3,2),(3,2),(b),(b),(b),(b),(b),(b),(b),(b),(b)",                                                          \
+         "dddddddddddddqdbdddbbb>dddddddddbb",                                                                         \
+         "A decoy-state BB84 pass to its key: transmittance, weight, trials, photons, intensity, emission_weight, "    \
+         "sender_probability, receiver_probability, gate_fraction, noise, free_noise, dead_trials, afterpulse, "       \
+         "outcome_of_pattern, mean_photon_numbers, key_basis, and as lim2014 eps_secrecy to key_from.")                \
     LANES(level, pair_patterns_4, "(2),(8),(8),(),(4)->(16),()", "ddddd>db",                                           \
           "Patterns of 2 + 2 detectors, pairs of two squeezers: mean numbers, signal and idler amplitudes (detector, " \
           "polarization, real and imaginary part), Schmidt modes, dark probabilities.")                                \

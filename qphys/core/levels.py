@@ -37,8 +37,8 @@ def kernels(instruction_set: str) -> Mapping[str, np.ufunc]:
 
     Examples
     --------
-    >>> kernels("baseline")["elementary"].signature
-    '()->(),(),(),()'
+    >>> kernels("baseline")["ma2005"].signature
+    '(3),(3),(3),(),()->(),(),(),(),(),()'
     """
     return MappingProxyType(_ufuncs.kernels(instruction_set))
 
@@ -59,6 +59,9 @@ def status_attributes() -> dict[str, object]:
 
 #: Code of each meaning, from status.h: ``STATUS["good"] == 0``.
 STATUS: Mapping[str, int] = MappingProxyType({meaning: code for code, meaning in _ufuncs.STATUS})
+
+#: SHA-256 of the C sources that the extension was built from.
+SOURCE_DIGEST: str = _ufuncs.SOURCE_DIGEST
 
 #: The instruction set in use, and its kernels.
 INSTRUCTION_SET: str = os.environ.get("QPHYS_INSTRUCTION_SET") or instruction_sets()[-1]

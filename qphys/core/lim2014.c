@@ -47,6 +47,10 @@ enum setting {
     SETTINGS
 };
 
+#define LN_2 0.693147180559945309417
+#define LN_21 3.04452243772342299650
+#define LN_23 3.13549421592914969081
+
 static void settle(ptrdiff_t lanes, const double *const *in, double (*restrict set)[QPHYS_LANES]) {
 #pragma omp simd
     for (ptrdiff_t i = 0; i < lanes; i++) {
@@ -58,34 +62,37 @@ static void settle(ptrdiff_t lanes, const double *const *in, double (*restrict s
         const double finite =
             ((mu1 + mu2 + mu3) + (p1 + p2 + p3) + (q1 + q2 + q3) + eps_sec + eps_cor + in[F_EC][i]) * 0.0;
 
-        const double e1 = vm_exp(mu1), e2 = vm_exp(mu2), e3 = vm_exp(mu3);
-        set[WEIGHT_KEY][i] = e1 / p1;
-        set[WEIGHT_KEY + 1][i] = e2 / p2;
-        set[WEIGHT_KEY + 2][i] = e3 / p3;
-        set[WEIGHT_TEST][i] = e1 / q1;
-        set[WEIGHT_TEST + 1][i] = e2 / q2;
-        set[WEIGHT_TEST + 2][i] = e3 / q3;
-        const double f1 = 1.0 / e1, f2 = 1.0 / e2, f3 = 1.0 / e3;
+        const double f1 = vm_exp_normal(-mu1), f2 = vm_exp_normal(-mu2), f3 = vm_exp_normal(-mu3);
         const double v1 = p1 * f1, v2 = p2 * f2, v3 = p3 * f3;
+        const double u1 = q1 * f1, u2 = q2 * f2, u3 = q3 * f3;
+        const double v123 = 1.0 / (v1 * v2 * v3),
+                     u123 = 1.0 / (u1 * u2 * u3); /* a division costs as much as 16 products */
+        set[WEIGHT_KEY][i] = v2 * v3 * v123;
+        set[WEIGHT_KEY + 1][i] = v1 * v3 * v123;
+        set[WEIGHT_KEY + 2][i] = v1 * v2 * v123;
+        set[WEIGHT_TEST][i] = u2 * u3 * u123;
+        set[WEIGHT_TEST + 1][i] = u1 * u3 * u123;
+        set[WEIGHT_TEST + 2][i] = u1 * u2 * u123;
         const double tau0 = v1 + v2 + v3;
         const double tau1 = v1 * mu1 + v2 * mu2 + v3 * mu3;
         set[TAU0_KEY][i] = tau0;
         set[TAU1_KEY][i] = tau1;
-        set[TAU1_TEST][i] = q1 * f1 * mu1 + q2 * f2 * mu2 + q3 * f3 * mu3;
-        const double gap = mu2 - mu3, squares = mu2 * mu2 - mu3 * mu3;
-        set[GAP_INVERSE][i] = 1.0 / gap;
-        set[SQUARE][i] = squares / (mu1 * mu1);
-        set[SCALE][i] = mu1 / (mu1 * gap - squares);
-        set[TAU0_KEY_INVERSE][i] = 1.0 / tau0;
-        set[TAU0_TEST_INVERSE][i] = 1.0 / (q1 * f1 + q2 * f2 + q3 * f3);
-        set[VACUUM_SHARE][i] = source == SIGNAL ? v1 * set[TAU0_KEY_INVERSE][i] : 1.0;
-        set[SINGLE_SHARE][i] = source == SIGNAL ? v1 * mu1 / tau1 : 1.0;
+        set[TAU1_TEST][i] = u1 * mu1 + u2 * mu2 + u3 * mu3;
+        const double tau0_test = u1 + u2 + u3;
+        const double gap = mu2 - mu3, squares = mu2 * mu2 - mu3 * mu3, excess = mu1 * gap - squares;
+        const double taus = 1.0 / (tau0 * tau1 * tau0_test), numbers = 1.0 / (gap * excess * (mu1 * mu1));
+        set[TAU0_KEY_INVERSE][i] = tau1 * tau0_test * taus;
+        set[TAU0_TEST_INVERSE][i] = tau0 * tau1 * taus;
+        set[GAP_INVERSE][i] = excess * (mu1 * mu1) * numbers;
+        set[SCALE][i] = mu1 * gap * (mu1 * mu1) * numbers;
+        set[SQUARE][i] = squares * gap * excess * numbers;
+        set[VACUUM_SHARE][i] = source == SIGNAL ? v1 * tau1 * tau0_test * taus : 1.0;
+        set[SINGLE_SHARE][i] = source == SIGNAL ? v1 * mu1 * (tau0 * tau0_test) * taus : 1.0;
         /* 12 tail bounds (5 in each basis, 2 on the test errors) and 9 of smoothing, sampling and hashing; a key of
          * signal states needs two more: the signal's share of the vacuum and of the single-photon events. */
-        const double terms = source == SIGNAL ? 23.0 : 21.0;
-        const double beta = vm_log_normal(terms / eps_sec);
+        const double beta = (source == SIGNAL ? LN_23 : LN_21) - vm_log_normal(eps_sec);
         set[BETA][i] = beta;
-        set[COST][i] = (6.0 * beta + vm_log_normal(2.0 / eps_cor)) * VM_BITS;
+        set[COST][i] = (6.0 * beta + (LN_2 - vm_log_normal(eps_cor))) * VM_BITS;
 
         double fault = 0.0;
         fault = in[F_EC][i] >= 1.0 ? fault : STATUS_BAD_EFFICIENCY;
@@ -94,8 +101,8 @@ static void settle(ptrdiff_t lanes, const double *const *in, double (*restrict s
                     ? vm_max(fault, 0.0)
                     : vm_max(fault, STATUS_BAD_OPTION);
         fault = eps_sec >= 1e-300 && eps_sec < 1.0 && eps_cor >= 1e-300 && eps_cor < 1.0 ? fault : STATUS_BAD_EPSILON;
-        fault = p1 > 1e-100 && p2 > 1e-100 && p3 > 1e-100 && p1 + p2 + p3 <= 1.0 + 1e-9 && q1 > 1e-100 && q2 > 1e-100 &&
-                        q3 > 1e-100 && q1 + q2 + q3 <= 1.0 + 1e-9
+        fault = p1 >= 1e-30 && p2 >= 1e-30 && p3 >= 1e-30 && p1 + p2 + p3 <= 1.0 + 1e-9 && q1 >= 1e-30 && q2 >= 1e-30 &&
+                        q3 >= 1e-30 && q1 + q2 + q3 <= 1.0 + 1e-9
                     ? fault
                     : STATUS_BAD_PROBABILITIES;
         fault = mu3 >= 0.0 && mu2 > mu3 && mu1 > mu2 + mu3 && mu1 <= 100.0 ? fault : STATUS_BAD_INTENSITIES;
@@ -172,10 +179,14 @@ QPHYS_INLINE void bound(ptrdiff_t lanes, const double *const *in, double (*restr
 
         const double c = s_Z1;
         const double d = taken(s_X1, set[SINGLE_SHARE][i], beta, multiplicative);
-        const double b = v_Z1 / s_Z1;
-        const double sizes = (c + d) / (c * d), variance = (1.0 - b) * b;
-        const double gamma =
-            sqrt(sizes * variance * (vm_log_normal(sizes / variance) + 2.0 * beta)) * VM_BITS; /* Eq. 5 */
+        const double some = v_Z1 > 0.0 ? v_Z1 : 1.0;
+        const double odds = some * (c - some);         /* c^2 b (1-b) */
+        const double inverse = 1.0 / ((c * d) * odds); /* the one division for what follows */
+        const double c_inverse = d * odds * inverse, d_inverse = c * odds * inverse;
+        const double b = v_Z1 * c_inverse;
+        const double likely = (c + d) * (c * c) * inverse; /* (c+d) / (c d (1-b) b) */
+        const double variance = (c + d) * d_inverse * odds * (c_inverse * c_inverse * c_inverse);
+        const double gamma = sqrt(variance * (vm_log_normal(likely) + 2.0 * beta)) * VM_BITS; /* Eq. 5 */
         const double phase = b + gamma;
 
         /* Does the exact tail allow gamma? First by the bound without logarithms. */
@@ -242,13 +253,17 @@ static void make_key(ptrdiff_t lanes, const double *const *in, double *const *ou
     double *restrict key_out = out[0], *restrict s0_out = out[1], *restrict s1_out = out[2], *restrict sZ_out = out[3];
     double *restrict v_out = out[4], *restrict phase_out = out[5], *restrict leak_out = out[6];
     double *restrict used_out = out[7], *restrict status_out = out[8];
+    const double *restrict x1 = in[KEY_COUNT], *restrict x2 = in[KEY_COUNT + 1], *restrict x3 = in[KEY_COUNT + 2];
+    const double *restrict a1 = in[KEY_ERROR], *restrict a2 = in[KEY_ERROR + 1], *restrict a3 = in[KEY_ERROR + 2];
+    const double *restrict f_EC = in[F_EC], *restrict source = in[SOURCE];
 #pragma omp simd
     for (ptrdiff_t i = 0; i < lanes; i++) {
-        const int all = in[SOURCE][i] == ALL;
-        const double n = in[KEY_COUNT][i] + (all ? in[KEY_COUNT + 1][i] + in[KEY_COUNT + 2][i] : 0.0);
-        const double m = in[KEY_ERROR][i] + (all ? in[KEY_ERROR + 1][i] + in[KEY_ERROR + 2][i] : 0.0);
+        const double decoy_count = x2[i] + x3[i], decoy_error = a2[i] + a3[i];
+        const int all = source[i] == ALL;
+        const double n = x1[i] + (all ? decoy_count : 0.0);
+        const double m = a1[i] + (all ? decoy_error : 0.0);
         const double rate = n > 0.0 ? vm_min(m / n, 0.5) : 0.0;
-        const double leak = in[F_EC][i] * n * entropy(rate);
+        const double leak = f_EC[i] * n * entropy(rate);
         const double phase = to[PHASE][i], s0 = to[VACUUM][i], s1 = to[SINGLE][i], s_Z1 = to[TEST_SINGLE][i];
         const double key = vm_floor(s0 + s1 * (1.0 - entropy(phase)) - leak - set[COST][i]); /* Eq. 1 */
 

@@ -186,7 +186,7 @@ def lim2014(
             (np.any((a < 0) | (a > x) | (c < 0) | (c > z), axis=0), 10),
             ((np.sum(x, axis=0) > 1e15) | (np.sum(z, axis=0) > 1e15), 10),
             ((mu3 < 0) | (mu2 <= mu3) | (mu1 <= mu2 + mu3) | (mu1 > 100), 9),
-            (np.any((p <= 1e-100) | (q <= 1e-100), axis=0), 8),
+            (np.any((p < 1e-30) | (q < 1e-30), axis=0), 8),
             ((np.sum(p, axis=0) > 1 + 1e-9) | (np.sum(q, axis=0) > 1 + 1e-9), 8),
             ((eps_sec < 1e-300) | (eps_sec >= 1) | (eps_cor < 1e-300) | (eps_cor >= 1), 7),
             (f < 1, 6),

@@ -67,20 +67,20 @@ QPHYS_INLINE double sb_log_tail(double v, double k, double n, double m) {
 
 /* Is the bound proven to be at most exp(-beta)? The same made larger but free of logarithms, for whole m >= 1:
  * deviances by Bernstein, x ln(x/M) - x + M >= 3 (x-M)^2 / (2 (x + 2M)), the prefactor by ln y <= y - 1, all of
- * Robbins' terms by 4/12. Few divisions, as this is asked of every lane. A no is no answer: then sb_log_tail decides.
- */
+ * Robbins' terms by 4/12; then multiplied by all denominators, as this is asked of every lane. (With counts of 1e15
+ * they reach 1e290.) A no is no answer: then sb_log_tail decides. */
 QPHYS_INLINE int sb_proven_quickly(double v, double k, double n, double m, double beta) {
     const double all = n + k, errors = v + m, right = all - errors;
-    const double part = 1.0 / all;
-    const double excess = (k * m - n * v) * part;
-    const double rate = errors * part, other = right * part;
-    const double a = 3.0 * (k * rate) - excess, b = 3.0 * (k * other) + excess;
-    const double c = 3.0 * (n * rate) + excess, d = 3.0 * (n * other) - excess;
-    const double deviance = 1.5 * excess * excess * ((a + b) * (c * d) + (c + d) * (a * b)) / ((a * b) * (c * d));
+    const double excess = k * m - n * v; /* times all, as the four means below */
+    const double a = 3.0 * (k * errors) - excess, b = 3.0 * (k * right) + excess;
+    const double c = 3.0 * (n * errors) + excess, d = 3.0 * (n * right) - excess;
+    const double ab = a * b, cd = c * d;
+    const double deviance = 1.5 * (excess * excess) * ((a + b) * cd + (c + d) * ab), deviance_over = all * (ab * cd);
     const double over = (m + 1.0) * (k - v + 1.0), gap = over - v * (n - m);
-    const double y = (sb_over(k) * sb_over(n) * sb_over(errors) * sb_over(right) * (over * over)) /
-                     (sb_over(all) * sb_over(v) * sb_over(k - v) * sb_over(m) * sb_over(n - m) * (gap * gap));
-    return (gap > 0.0) & (0.5 * (y - 1.0) + 4.0 / 12.0 - deviance <= -beta);
+    const double y = (sb_over(k) * sb_over(n)) * (sb_over(errors) * sb_over(right)) * (over * over);
+    const double y_over = (sb_over(all) * sb_over(v)) * (sb_over(k - v) * sb_over(m)) * (sb_over(n - m) * (gap * gap));
+    const double enough = beta + 4.0 / 12.0 - 0.5;
+    return (gap > 0.0) & (0.5 * y * deviance_over + enough * (deviance_over * y_over) <= deviance * y_over);
 }
 
 /* Derivative of sb_log_tail in m, its last term that of -ln(1 - r); a little too steep where that matters. */

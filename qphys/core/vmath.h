@@ -36,14 +36,16 @@ QPHYS_INLINE double vm_double(uint64_t u) {
 QPHYS_INLINE double vm_max(double a, double b) { return a > b ? a : b; }
 QPHYS_INLINE double vm_min(double a, double b) { return a < b ? a : b; }
 
-/* Largest and smallest whole number on either side, for |x| < 2^51; adding 1.5 * 2^52 rounds to nearest. */
+/* For |x| < 2^51: adding 1.5 * 2^52 rounds to the nearest whole number. */
 QPHYS_INLINE double vm_round(double x) { return (x + 1.5 * VM_2P52) - 1.5 * VM_2P52; }
 QPHYS_INLINE double vm_floor(double x) {
-    double r = vm_round(x);
-    r = r > x ? r - 1.0 : r;
-    return fabs(x) < 0.5 * VM_2P52 ? r : x;
+    const double r = vm_round(x);
+    return r > x ? r - 1.0 : r;
 }
-QPHYS_INLINE double vm_ceil(double x) { return -vm_floor(-x); }
+QPHYS_INLINE double vm_ceil(double x) {
+    const double r = vm_round(x);
+    return r < x ? r + 1.0 : r;
+}
 
 /* 2^k for whole -1022 <= k <= 1023. */
 QPHYS_INLINE double vm_exp2_whole(double k) { return vm_double(vm_bits(k + (VM_2P52 + 1023.0)) << 52); }
@@ -67,6 +69,14 @@ QPHYS_INLINE double vm_exp(double x) {
     const double half = vm_round(0.5 * k); /* in two steps: 2^k itself may be subnormal or overflow */
     const double value = e * vm_exp2_whole(half) * vm_exp2_whole(k - half);
     return x == x ? value : x;
+}
+
+/* For |x| <= 700; beyond, some number, to be masked by the caller. */
+QPHYS_INLINE double vm_exp_normal(double x) {
+    const double k = vm_round(x * VM_BITS);
+    const double high = x - k * VM_LN2_HIGH;
+    const double low = k * VM_LN2_LOW;
+    return (1.0 + (vm_exp_tail(high - low, low) + high)) * vm_exp2_whole(k);
 }
 
 QPHYS_INLINE double vm_expm1(double x) {

@@ -1,0 +1,20 @@
+"""Receivers and their detectors: from the light behind a channel to the probability of every outcome.
+
+A kind of receiver is a record with a method ``analyser(trial_rate) -> Analyser``; `KINDS` finds it by the ``kind`` in a
+receiver's table.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from qphys.detectors.clicks import clicks
+from qphys.detectors.detector import Detector
+from qphys.detectors.polarization_analyser import PolarizationAnalyser
+from qphys.detectors.receiver import DETECTION_CAUSES, respond, without
+from qphys.record import Record
+
+KINDS: Final[dict[str, type[Record]]] = {"polarization-analyser": PolarizationAnalyser}
+"""Kind of receiver, as it stands in TOML, and its record."""
+
+__all__ = ["DETECTION_CAUSES", "KINDS", "Detector", "PolarizationAnalyser", "clicks", "respond", "without"]

@@ -1,0 +1,19 @@
+"""Detection statistics to sifted counts to secret key, one file a protocol. Knows nothing of the physics before the file."""
+
+from __future__ import annotations
+
+from qphys.keyrates.analyze import PROTOCOLS, analyze, analyze_over_time, unproven_effects
+from qphys.keyrates.settings import AnalysisSettings, settings_from
+from qphys.keyrates.table import heading, rows, status_names
+
+__all__ = [
+    "PROTOCOLS",
+    "AnalysisSettings",
+    "analyze",
+    "analyze_over_time",
+    "heading",
+    "rows",
+    "settings_from",
+    "status_names",
+    "unproven_effects",
+]

@@ -1,0 +1,1 @@
+"""Words of optics that stages share: Jones vectors and matrices."""

@@ -132,10 +132,8 @@ def comparison(statistics: xr.Dataset, canvas: Figure, comparison: xr.Dataset | 
     cases = [str(v) for v in np.atleast_1d(statistics["case"].values)]
     for index, case in enumerate(cases):
         one = statistics.isel(point=[index])
-        style = {"color": COLOURS[index % len(COLOURS)], "label": case, "samples": index == 0}
-        loss(one, axes[0, 0], **style)
-        rates(one, axes[0, 1], **style)
-        qber(one, axes[1, 0], **style)
+        for panel, axis in ((loss, axes[0, 0]), (rates, axes[0, 1]), (qber, axes[1, 0])):
+            panel(one, axis, color=COLOURS[index % len(COLOURS)], label=case, samples=index == 0)
     for axis in (axes[0, 0], axes[0, 1], axes[1, 0]):
         axis.set_xlabel("time from closest approach [s]")
     axes[0, 0].legend(fontsize="small", frameon=False)
@@ -162,11 +160,11 @@ def sky(statistics: xr.Dataset, axis: Axes) -> Axes:
 
 
 def loss(statistics: xr.Dataset, axis: Axes, *, color: str = COLOURS[0], label: str = "", samples: bool = True) -> Axes:
-    """Mean channel loss against time, with the band that one standard deviation of the fading spans."""
+    """Mean loss up to the detectors against time, with the band that one standard deviation of the fading spans."""
     time, session = _time(statistics)
-    transmittance = np.asarray(statistics["mean_transmittance"].values[0][session])
+    transmittance = np.asarray(statistics["mean_link_transmittance"].values[0][session])
     spread = np.sqrt(np.asarray(statistics["scintillation_index"].values[0][session]))
-    axis.set_title("channel", loc="left", fontsize="medium")
+    axis.set_title("link up to the detectors", loc="left", fontsize="medium")
     axis.plot(time, _db(transmittance), color=color, label=label or None)
     if samples and np.any(spread > 0):
         low, high = _db(transmittance * (1 + spread)), _db(transmittance * np.clip(1 - spread, 1e-3, None))
@@ -182,7 +180,7 @@ def rates(statistics: xr.Dataset, axis: Axes, *, color: str = COLOURS[0], label:
     step = _step(statistics)
     expected, sampled = _series(statistics, session)
     if samples and sampled is not None:
-        axis.plot(time, sampled[0] / step, ".", color=color, alpha=0.35, markersize=3)
+        axis.plot(time, sampled[0] / step, ".", color=color, alpha=0.35, markersize=4)
     if expected is not None:
         axis.plot(time, expected[0] / step, color=color, label=label or None)
     axis.set_title("sifted rate, signal", loc="left", fontsize="medium")
@@ -318,7 +316,7 @@ def _anchors(statistics: xr.Dataset, rate_axis: Axes, qber_axis: Axes, compariso
         elif "a second at a slant range" in quantity:
             rate_axis.axhline(value, color="black", linestyle=":", linewidth=1)
             rate_axis.annotate(
-                f"published, {one['name'].values}",
+                f"published {str(one['name'].values).replace('_', ' ')}",
                 (0.5, value),
                 xycoords=("axes fraction", "data"),
                 ha="center",

@@ -21,6 +21,7 @@ TIME: Final = "time"
 INTENSITY: Final = "intensity"
 ALICE_BASIS: Final = "alice_basis"
 ALICE_BIT: Final = "alice_bit"
+ALICE_OUTCOME: Final = "alice_outcome"
 BOB_OUTCOME: Final = "bob_outcome"
 CAUSE: Final = "cause"
 
@@ -74,6 +75,9 @@ VARIABLES: Final[dict[str, Variable]] = {
     "sun_elevation": Variable((POINT, TIME), "rad", "elevation of the sun at the station"),
     "sunlit": Variable((POINT, TIME), "1", "1 where the satellite is in sunlight"),
     "mean_transmittance": Variable((POINT, TIME), "1", "mean transmittance of the channel, with the terms it includes"),
+    "mean_link_transmittance": Variable(
+        (POINT, TIME), "1", "mean transmittance from the sender's aperture to the detectors, without their efficiency"
+    ),
     "scintillation_index": Variable((POINT, TIME), "1", "variance of the transmittance over its squared mean"),
     "background_rate": Variable((POINT, TIME), "s-1", "sky photons at the analyser's entrance"),
 }

@@ -1,0 +1,176 @@
+"""What every kind of channel shares: sky light, a fixed further loss, and how nodes become a Transmittance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from qphys.channels.background import sky_photon_rate
+from qphys.channels.fading import MAXIMUM_NODES, fading_rule
+from qphys.errors import UserError
+from qphys.record import Record
+from qphys.stages import Floats, Sight, Transmittance
+
+
+class Link(Record):
+    """Keys that every kind of channel has."""
+
+    extra_loss_db: Annotated[float, Field(ge=0)] = 0.0
+    """Loss that no other term tells; it belongs to none of `stages.LOSS_TERMS`."""
+    background_rate_hz: Annotated[float, Field(ge=0)] | None = None
+    """Photons of sky light a second at the analyser's entrance, both polarizations together."""
+    sky_radiance_w_per_m2_um_sr: Annotated[float, Field(ge=0)] | None = None
+    """Spectral radiance of the sky, from which the background follows through the receiver's telescope and filter."""
+    correlation_time_ms: Annotated[float, Field(ge=0)] | None = None
+    """Time after which the fading is drawn afresh; 0: it averages out within a step. Required where anything fluctuates."""
+    fading_nodes: Annotated[int, Field(ge=1, le=MAXIMUM_NODES)] = 8
+    """Quadrature nodes of the fading in each step; 2 n - 1 moments are kept."""
+
+    @model_validator(mode="after")
+    def _has_one_background(self) -> Self:
+        if (self.background_rate_hz is None) == (self.sky_radiance_w_per_m2_um_sr is None):
+            raise ValueError("exactly one of background_rate_hz and sky_radiance_w_per_m2_um_sr is required")
+        return self
+
+    def background(self, sight: Sight, *, where: str) -> float:
+        """Sky photons a second at the analyser's entrance.
+
+        Parameters
+        ----------
+        sight : Sight
+            Receiving telescope and wavelength.
+        where : str
+            Place of the channel in the run, for messages.
+
+        Returns
+        -------
+        float
+            Rate [1/s]: the given one, or that of the given radiance (`background.sky_photon_rate`).
+
+        Raises
+        ------
+        UserError
+            A radiance is given, but the receiver's aperture, field of view or filter width is not.
+        """
+        if self.background_rate_hz is not None:
+            return self.background_rate_hz
+        for name in ("receiver_aperture", "field_of_view", "filter_bandwidth"):
+            if np.isnan(getattr(sight, name)):
+                raise UserError(
+                    f"{where}.sky_radiance_w_per_m2_um_sr: the receiver does not tell its {name.replace('_', ' ')}, "
+                    "which sky light depends on; give it, or background_rate_hz"
+                )
+        return float(
+            sky_photon_rate(
+                self.si.sky_radiance,
+                aperture=sight.receiver_aperture,
+                obscuration=sight.receiver_obscuration,
+                field_of_view=sight.field_of_view,
+                filter_bandwidth=sight.filter_bandwidth,
+                wavelength=sight.wavelength,
+                optics_transmittance=sight.receiver_optics_transmittance,
+            )
+        )
+
+    def faded(
+        self,
+        sight: Sight,
+        *,
+        loss_db: Mapping[str, Floats],
+        captured: Floats,
+        scintillation_index: Floats,
+        pointing: tuple[Floats, Floats] | None = None,
+        includes: tuple[str, ...],
+        model: str,
+        where: str,
+    ) -> Transmittance:
+        """Transmittance of one arm from its mean losses and its fluctuations.
+
+        Parameters
+        ----------
+        sight : Sight
+            Track and telescopes.
+        loss_db : mapping of str to ndarray
+            Mean loss by term [dB], each of shape (T,), without the extra loss.
+        captured : ndarray
+            Transmittance that the log-normal factor may raise to 1 at most [1], shape (T,).
+        scintillation_index : ndarray
+            Of the log-normal factor [1], shape (T,).
+        pointing : tuple of ndarray, or None
+            Nodes and weights of the pointing factor, whose mean is in `loss_db`.
+        includes : tuple of str
+            Terms of `stages.LOSS_TERMS` in the losses.
+        model : str
+            Fading model and its validity.
+        where : str
+            Place of the channel in the run, for messages.
+
+        Returns
+        -------
+        Transmittance
+            With one arm; its mean is exactly that of the losses.
+
+        Raises
+        ------
+        UserError
+            Something fluctuates and no correlation time is given.
+        """
+        fluctuates = pointing is not None or bool(np.any(scintillation_index > 0.0))
+        if fluctuates and self.correlation_time_ms is None:
+            raise UserError(f"{where}: correlation_time_ms is required, since the transmittance fluctuates")
+        nodes, weight = fading_rule(scintillation_index, upper=1.0 / captured, pointing=pointing, number=self.fading_nodes)
+        mean = 10.0 ** (-0.1 * sum(loss_db.values(), np.zeros(captured.shape)))
+        nodes = nodes / np.sum(nodes * weight, axis=-1, keepdims=True) * mean[:, None]
+        steps = captured.size
+        without_extra = Transmittance(
+            # a lossless channel may round to 1 + 1e-16
+            transmittance=np.minimum(nodes, 1.0)[:, :, None],
+            weight=weight,
+            correlation_time=self.si.correlation_time if fluctuates else 0.0,
+            jones=np.tile(np.eye(2, dtype=np.complex128), (steps, 1, 1, 1)),
+            background_rate=np.full((steps, 1), self.background(sight, where=where)),
+            includes=includes,
+            terms_db={name: value[:, None] for name, value in loss_db.items()},
+            model=model,
+        )
+        return attenuated(without_extra, self.extra_loss_db)
+
+
+def attenuated(transmittance: Transmittance, loss_db: float) -> Transmittance:
+    r"""Transmittance of a link with a further fixed loss, :math:`\eta\,10^{-L/10}` in every node.
+
+    A channel with ``extra_loss_db`` is, bit for bit, the channel without it, attenuated: points of a sweep that differ in it
+    alone may share all the rest.
+
+    Parameters
+    ----------
+    transmittance : Transmittance
+        Of the link so far.
+    loss_db : float
+        Further loss :math:`L` [dB], at least 0.
+
+    Returns
+    -------
+    Transmittance
+        With the loss under the term ``extra``, added to what stood there. The background, which is given at the analyser's
+        entrance, is not attenuated. The same object where the loss is 0.
+
+    Raises
+    ------
+    ValueError
+        The loss is negative or NaN.
+    """
+    if not loss_db >= 0.0:
+        raise ValueError(f"a loss of {loss_db} dB; must be 0 or more")
+    if loss_db == 0.0:
+        return transmittance
+    extra = transmittance.terms_db.get("extra", np.zeros(transmittance.background_rate.shape)) + loss_db
+    return replace(
+        transmittance,
+        transmittance=transmittance.transmittance * 10.0 ** (-0.1 * loss_db),
+        terms_db={**transmittance.terms_db, "extra": extra},
+    )

@@ -1,0 +1,116 @@
+"""A channel and an analyser become a response: everything between the source and the clicks, before a source is chosen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from qphys.stages import ERROR_CAUSES, Analyser, CoherentEmission, Complexes, Response, Transmittance
+
+DETECTION_CAUSES: Final = ERROR_CAUSES[:4]
+"""Causes of errors that can be switched off before the clicks; double clicks are told by their own outcomes."""
+
+
+def respond(
+    transmittance: Transmittance,
+    analyser: Analyser,
+    *,
+    trial_rate: float,
+    time_step: float,
+    receiver_optics_transmittance: float,
+) -> Response:
+    r"""Carry a channel through a receiver.
+
+    The amplitude row of detector d in setting s at time t, and its noise,
+
+    .. math::
+        A_{tsd} &= \sqrt{\eta_o\, \eta_d\, g_d}\; B_{sd}\, J_t,
+
+        R_{tsd} &= D_d + \beta_{sd} b_t, \qquad \nu_{tsd} = 1 - e^{-R_{tsd} T_g}.
+
+    Parameters
+    ----------
+    transmittance : Transmittance
+        Of one arm: fading nodes, polarization map J, sky light b [1/s].
+    analyser : Analyser
+        Rows B, efficiency :math:`\eta_d`, gate fraction g, dark rate D [1/s], share :math:`\beta` of the sky light, gate
+        :math:`T_g` [s].
+    trial_rate : float
+        Pulses a second [1/s].
+    time_step : float
+        Length of a step [s].
+    receiver_optics_transmittance : float
+        :math:`\eta_o` [1], from the aperture to the analyser.
+
+    Returns
+    -------
+    Response
+        What `transmittance` includes already (receiver optics, detector efficiency) is not applied again.
+
+    Raises
+    ------
+    ValueError
+        More than one arm, a gate longer than the period, or noise that is negative or not finite.
+    """
+    if transmittance.transmittance.shape[2] != 1:
+        raise ValueError(f"one arm is needed, not {transmittance.transmittance.shape[2]}")
+    if analyser.gate * trial_rate > 1.0 + 1e-9:
+        raise ValueError("the gate is longer than the period: the analyser was made for another rate")
+    rate = analyser.dark_rate + analyser.background_share * transmittance.background_rate[:, 0, np.newaxis, np.newaxis]
+    if not np.all(np.isfinite(rate) & (rate >= 0.0)):
+        raise ValueError("rates of dark and sky counts must be finite and not negative")
+    power = analyser.gate_fraction.copy()
+    if "receiver optics" not in transmittance.includes:
+        power *= receiver_optics_transmittance
+    if "detector efficiency" not in transmittance.includes:
+        power *= analyser.efficiency
+    rows = np.sqrt(power)[:, np.newaxis, np.newaxis] * analyser.amplitude
+    amplitude: Complexes = np.einsum("sdmp,tpq->tsdmq", rows, transmittance.jones[:, 0])
+    return Response(
+        amplitude=amplitude,
+        transmittance=transmittance.transmittance[:, :, 0],
+        weight=transmittance.weight,
+        correlation_time=transmittance.correlation_time,
+        noise_probability=-np.expm1(-rate * analyser.gate),
+        ungated_noise_rate=rate,
+        analyser=analyser,
+        time_step=time_step,
+    )
+
+
+def without(
+    cause: str, emission: CoherentEmission, analyser: Analyser, transmittance: Transmittance
+) -> tuple[CoherentEmission, Analyser, Transmittance]:
+    """The same source, receiver and channel with one cause of errors switched off.
+
+    Parameters
+    ----------
+    cause : str
+        ``preparation``: ideal states. ``optics``: ideal analyser, no turn of the polarization on the way (its loss stays).
+        ``dark counts``: none. ``sky``: no background.
+    emission, analyser, transmittance
+        As they are.
+
+    Returns
+    -------
+    emission, analyser, transmittance
+
+    Raises
+    ------
+    ValueError
+        `cause` is none of `DETECTION_CAUSES`.
+    """
+    if cause == "preparation":
+        return replace(emission, amplitude=emission.ideal_amplitude), analyser, transmittance
+    if cause == "optics":
+        kept = 0.5 * (np.abs(transmittance.jones) ** 2).sum(axis=(-2, -1))
+        straight = np.sqrt(kept)[..., np.newaxis, np.newaxis] * np.eye(2, dtype=np.complex128)
+        return emission, replace(analyser, amplitude=analyser.ideal_amplitude), replace(transmittance, jones=straight)
+    if cause == "dark counts":
+        return emission, replace(analyser, dark_rate=np.zeros_like(analyser.dark_rate)), transmittance
+    if cause == "sky":
+        dark = np.zeros_like(transmittance.background_rate)
+        return emission, analyser, replace(transmittance, background_rate=dark)
+    raise ValueError(f"cause {cause!r}: one of {', '.join(DETECTION_CAUSES)} can be switched off")

@@ -1,0 +1,279 @@
+"""The door of the room: detection statistics in, sifted counts and secret key out, whoever wrote the file."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qphys.errors import UserError, nearest
+from qphys.keyrates.decoy_bb84 import analyze_decoy_bb84, sender_of
+from qphys.keyrates.settings import AnalysisSettings, settings_from
+from qphys.keyrates.sifting import sifted_over_time
+from qphys.keyrates.table import status_names
+from qphys.statistics import schema
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+PROTOCOLS: Final[Mapping[str, Callable[[xr.Dataset, AnalysisSettings], xr.Dataset]]] = {
+    schema.PROTOCOL_DECOY_BB84: analyze_decoy_bb84,
+}
+"""Protocol of a file -> its analysis. Another protocol is another file of this room and a line here."""
+
+UNPROVEN: Final[dict[str, str]] = {
+    "dead_time": "dead time",
+    "afterpulse": "afterpulsing",
+    "intensity_fluctuation": "intensity fluctuation",
+    "preparation_offset": "state preparation that depends on the basis",
+}
+"""Start of a key in a file's resolved run -> effect that is in the counts and outside the proof."""
+
+
+def analyze(
+    dataset: xr.Dataset | str | PathLike[str],
+    settings: AnalysisSettings | Mapping[str, Any] | None = None,
+    **overrides: Any,
+) -> xr.Dataset:
+    """Sift detection statistics and bound the secret key that they give.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset or path
+        Detection statistics, or their file. Counts are read in blocks, so that memory stays bounded.
+    settings : AnalysisSettings or mapping, optional
+        What the proof leaves open. Nothing: the table ``[analysis]`` of the run that wrote the file, or the defaults.
+    **overrides
+        Single values that replace those of `settings`, such as ``key_from="signal"``.
+
+    Returns
+    -------
+    xarray.Dataset
+        See :func:`qphys.keyrates.decoy_bb84.analyze_decoy_bb84`. Attributes: the settings as JSON and where they are from,
+        the security claim, the epsilons of the key, effects in the counts that the proof does not cover, the identity of
+        the statistics.
+
+    Raises
+    ------
+    UserError
+        The settings, the file or its protocol are not what the analysis needs.
+
+    Examples
+    --------
+    >>> import qphys
+    >>> result = qphys.analyze(folder / "fixed-loss.h5", key_from="signal")
+    >>> result["block_key_length"].dims
+    ('point', 'realisation', 'key_basis')
+
+    Security
+    --------
+    A positive ``key_length`` has the claim of the protocol's file and of docs/physics/security.md, and no more.
+    """
+    if not isinstance(dataset, str | PathLike):
+        return _analyzed(dataset, settings, overrides)
+    from qphys.statistics.read import open_statistics
+
+    with open_statistics(dataset) as opened:
+        return _analyzed(opened, settings, overrides)
+
+
+def analyze_over_time(
+    dataset: xr.Dataset,
+    settings: AnalysisSettings | Mapping[str, Any] | None = None,
+    *,
+    point: int = 0,
+    **overrides: Any,
+) -> xr.Dataset:
+    """Sifted rate, rate of all clicks and error rate of one point against time.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Detection statistics with time.
+    settings : AnalysisSettings or mapping, optional
+        As in :func:`analyze`; `key_from` and `intensities` choose whose sifted events are shown.
+    point : int, optional
+        Place of the point.
+    **overrides
+        Single values that replace those of `settings`.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over (realisation, time) from ``counts`` and, with the prefix ``expected_``, over (time) from ``expected_counts``:
+        ``sifted_rate`` [1/s], ``detection_rate`` [1/s], ``qber`` [1].
+
+    Raises
+    ------
+    UserError
+        The file holds no counts against time, or there is no such point.
+    """
+    chosen, _ = own_settings(dataset, settings, overrides)
+    _analysis_of(dataset)
+    sender = sender_of(dataset, chosen)
+    if not 0 <= point < len(sender.status):
+        raise UserError(f"point = {point}: the file has points 0 to {len(sender.status) - 1}")
+    places = list(sender.places)
+    if chosen.key_from == "signal":
+        places = [places[int(np.argmax(sender.mean_photon_number[point]))]]
+    parts: dict[str, xr.DataArray] = {}
+    for name, prefix in (("counts", ""), ("expected_counts", "expected_")):
+        if name in dataset and schema.TIME in dataset[name].dims:
+            told = sifted_over_time(
+                dataset[name],
+                point=point,
+                duration=_durations(dataset, point),
+                intensities=places,
+                double_clicks=chosen.double_clicks,
+            )
+            parts |= {f"{prefix}{key!s}": value for key, value in told.data_vars.items()}
+    if not parts:
+        raise UserError("the file holds no counts against time (counts or expected_counts with the dimension 'time')")
+    import xarray as xr
+
+    return xr.Dataset(parts)
+
+
+def own_settings(
+    dataset: xr.Dataset,
+    settings: AnalysisSettings | Mapping[str, Any] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> tuple[AnalysisSettings, str]:
+    """Settings of an analysis and where they are from: given, of the file's own run, or the defaults.
+
+    Raises
+    ------
+    UserError
+        A setting is unknown or not allowed, or the file's runs have different ones and none are given.
+    """
+    replaced = {key: value for key, value in (overrides or {}).items() if value is not None}
+    told = f", {', '.join(sorted(replaced))} replaced" if replaced else ""
+    if isinstance(settings, AnalysisSettings) or settings:
+        return settings_from(settings, **replaced), f"given{told}"
+    tables = [table for table in _tables(_resolved_run(dataset), "analysis") if isinstance(table, Mapping)]
+    distinct = {json.dumps(table, sort_keys=True): table for table in tables if table}
+    if len(distinct) > 1:
+        raise UserError("the file's runs have different tables [analysis]; give the settings")
+    if distinct:
+        return settings_from(next(iter(distinct.values())), where="resolved_run: analysis", **replaced), f"run{told}"
+    return settings_from(None, **replaced), f"defaults{told}"
+
+
+def unproven_effects(dataset: xr.Dataset) -> tuple[str, ...]:
+    """Effects that a file says are in its counts and that the proof does not cover."""
+    run = _resolved_run(dataset)
+    found = [told for key, told in UNPROVEN.items() if any(any(_numbers(v)) for v in _values_of(run, key))]
+    receivers = (_values_of(receiver, "efficiency") for receiver in _tables(run, "receiver"))
+    if any(len({n for value in values for n in _numbers(value)}) > 1 for values in receivers):
+        found.append("efficiency mismatch")
+    return tuple(found)
+
+
+def _analyzed(
+    dataset: xr.Dataset, settings: AnalysisSettings | Mapping[str, Any] | None, overrides: Mapping[str, Any]
+) -> xr.Dataset:
+    analysis = _analysis_of(dataset)
+    chosen, source = own_settings(dataset, settings, overrides)
+    result = analysis(dataset, chosen)
+    notes = str(dataset.attrs.get("notes", "")).splitlines()
+    if "absent_outcomes" in result.attrs and not any(result.attrs["absent_outcomes"] in note for note in notes):
+        notes.append(f"not in the file, counted as 0: {result.attrs['absent_outcomes']}")
+    effects = unproven_effects(dataset)
+    if effects:
+        notes.append(f"in the counts, but outside the proof: {', '.join(effects)}")
+    notes += [note for prefix in ("expected_", "") for note in _refusals(result, prefix)]
+    result.attrs = {
+        "title": str(dataset.attrs.get("title", "")),
+        "protocol": str(dataset.attrs["protocol"]),
+        "statistics_identity": str(dataset.attrs.get("identity", "")),
+        "analysis_settings": json.dumps(chosen.model_dump(exclude={"title", "model", "origin"}), sort_keys=True),
+        "analysis_settings_from": source,
+        "unproven_effects": "; ".join(effects),
+        "notes": "\n".join(notes),
+        **result.attrs,
+    }
+    return result
+
+
+def _refusals(result: xr.Dataset, prefix: str) -> Iterator[str]:
+    """One line for each status but good: how many rows have it."""
+    name = f"{prefix}status"
+    if name in result:
+        names = Counter(status_names(result[name]))
+        for meaning, number in sorted(names.items()):
+            if meaning != "good":
+                kind = "expected" if prefix else "sampled"
+                yield f"key 0 in {number} of {result[name].size} rows of {kind} counts: {meaning}"
+
+
+def _analysis_of(dataset: xr.Dataset) -> Callable[[xr.Dataset, AnalysisSettings], xr.Dataset]:
+    protocol = dataset.attrs.get("protocol")
+    if protocol is None:
+        raise UserError("attribute 'protocol' is missing; it names the protocol that the counts belong to")
+    if protocol not in PROTOCOLS:
+        hint = nearest(str(protocol), PROTOCOLS)
+        raise UserError(f"protocol = '{protocol}': no analysis for it{hint} (there are: {', '.join(PROTOCOLS)})")
+    return PROTOCOLS[protocol]
+
+
+def _durations(dataset: xr.Dataset, point: int) -> NDArray[np.float64]:
+    """Length of each step of a point [s]: from trials and their rate, else from the distance of the steps."""
+    if "trials" in dataset and "trial_rate" in dataset:
+        trials, rate = (
+            dataset[name].isel({schema.POINT: point}) if schema.POINT in dataset[name].dims else dataset[name]
+            for name in ("trials", "trial_rate")
+        )
+        return np.asarray(trials.values, dtype=np.float64) / float(rate.values)
+    if schema.TIME not in dataset.coords or dataset.sizes[schema.TIME] < 2:
+        raise UserError("rates need the length of a step: variables 'trials' and 'trial_rate', or a coordinate 'time'")
+    return np.asarray(np.gradient(dataset.coords[schema.TIME].values.astype(np.float64)))
+
+
+def _resolved_run(dataset: xr.Dataset) -> Any:
+    text = dataset.attrs.get("resolved_run")
+    if not isinstance(text, str):
+        return None
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"attribute 'resolved_run' is no JSON: {error}") from None
+
+
+def _tables(tree: Any, name: str) -> Iterator[Any]:
+    """Values under a key, anywhere in a tree."""
+    if isinstance(tree, Mapping):
+        for key, value in tree.items():
+            if key == name:
+                yield value
+            else:
+                yield from _tables(value, name)
+    elif isinstance(tree, list):
+        for value in tree:
+            yield from _tables(value, name)
+
+
+def _values_of(tree: Any, start: str) -> Iterator[Any]:
+    """Values under keys with a start, anywhere in a tree but in origins."""
+    if isinstance(tree, Mapping):
+        for key, value in tree.items():
+            if str(key).startswith(start):
+                yield value
+            elif key != "origin":
+                yield from _values_of(value, start)
+    elif isinstance(tree, list):
+        for value in tree:
+            yield from _values_of(value, start)
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    """Numbers in a value or in a list of values."""
+    if isinstance(value, list):
+        for inner in value:
+            yield from _numbers(inner)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield float(value)

@@ -1,0 +1,309 @@
+"""The river: orbit, channel and receiver of each arm, the source, and the clicks they make; each stage made once."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock
+from typing import Any, Final, TypeVar
+
+import numpy as np
+
+from qphys import recipe, stages
+from qphys.catalogue import Catalogue, canonical, digest, without_origins
+from qphys.errors import UserError, nearest
+from qphys.record import Record, parse
+
+CACHED: Final = 256
+"""Results of stages that a run keeps, so that a sweep of one key recomputes only what depends on it."""
+
+GEOMETRY: Final = ("range", "elevation", "azimuth", "range_rate", "sun_elevation", "sunlit")
+"""Fields of a track that go into the file under the same name."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Way:
+    """The tables of one arm, from the sender to the detectors, and where the user wrote them."""
+
+    name: str
+    """``alice`` or ``bob`` of a pair source; empty where there is one arm."""
+    orbit: dict[str, Any]
+    station: dict[str, Any]
+    terminal: dict[str, Any]
+    channel: dict[str, Any]
+    receiver: dict[str, Any]
+    where: str
+
+
+def ways(point: recipe.Point) -> tuple[Way, ...]:
+    """Arms of a point: one, or Alice's and Bob's."""
+    run = point.run
+    if not run.arms:
+        return (Way("", run.orbit, run.station, run.terminal, run.channel, run.receiver, point.where),)
+    return tuple(
+        Way(
+            name, arm.orbit or run.orbit, arm.station, arm.terminal, arm.channel, arm.receiver, f"{point.where}: arms.{name}"
+        )
+        for name, arm in ((name, run.arms[name]) for name in recipe.ARMS)
+    )
+
+
+class River:
+    """The stages of a run, each kept for the points that share it."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._kept: OrderedDict[str, Any] = OrderedDict()
+        self._lock = Lock()
+
+    def statistics(self, point: recipe.Point, *, seed: int, per_step: bool, causes: bool) -> dict[str, Any]:
+        """Arrays of one point, under the names of the schema of the statistics file.
+
+        Parameters
+        ----------
+        point : Point
+            What to simulate.
+        seed : int
+            Seed of all random numbers.
+        per_step : bool
+            Whether expectations are kept for every step, beside their totals.
+        causes : bool
+            Whether totals are also computed with each cause of errors switched off.
+
+        Returns
+        -------
+        dict
+            Variable -> array.
+        """
+        from qphys.detectors import DETECTION_CAUSES
+        from qphys.statistics import expect, sample, schema
+
+        arms, tracks = ways(point), self.tracks(point)
+        emission, clicks = self.emission(point), self.clicks(point)
+        through = [self.transmittance(point, way) for way in arms]
+        trials = expect.whole_trials(emission.trial_rate, tracks[0].time_step, len(tracks[0].time))
+
+        def by_arm(values: list[Any]) -> Any:
+            return np.stack(values) if len(arms) > 1 else values[0]
+
+        result: dict[str, Any] = {
+            **self._claims(emission),
+            "trials": trials,
+            "trial_rate": emission.trial_rate,
+            "wavelength": emission.wavelength,
+            "block_identity": self.block_identity(point),
+            "axes": {**clicks.settings, **clicks.outcomes, schema.CAUSE: DETECTION_CAUSES},
+            "warnings": tuple(dict.fromkeys(line for track in tracks for line in track.warnings)),
+            "track_facts": _facts(arms, tracks),
+            "fading_model": "; ".join(dict.fromkeys(one.model for one in through)),
+            "start_time": _unix_seconds(tracks[0].epoch),
+            "time": tracks[0].time,
+            **{name: by_arm([getattr(track, name) for track in tracks]) for name in GEOMETRY},
+            "mean_transmittance": by_arm([one.mean[:, 0] for one in through]),
+            "mean_link_transmittance": by_arm([self._link(point, way) for way in arms]),
+            "scintillation_index": by_arm([one.scintillation_index[:, 0] for one in through]),
+            "background_rate": by_arm([one.background_rate[:, 0] for one in through]),
+            "expected_total_counts": expect.expected_total_counts(clicks, trials),
+        }
+        if per_step:
+            result["expected_counts"] = expect.expected_counts(clicks, trials)
+        if causes:
+            result["expected_total_counts_without"] = np.stack(
+                [expect.expected_total_counts(self.clicks(point, without=cause), trials) for cause in DETECTION_CAUSES]
+            )
+        if point.run.statistics.realisations:
+            result["counts"] = sample.sampled_counts(
+                clicks, trials, seed=seed, stream=self.stream(point), realisations=point.run.statistics.realisations
+            )
+        return result
+
+    @staticmethod
+    def _claims(emission: stages.Emission) -> dict[str, Any]:
+        """What the source tells the analysis."""
+        if isinstance(emission, stages.CoherentEmission):
+            return {
+                "mean_photon_number": emission.mean_photon_number,
+                "setting_probability": emission.setting_probability,
+            }
+        return {}
+
+    def stream(self, point: recipe.Point) -> int:
+        """First 64 bits of the point's digest: with the seed, the key of its random numbers."""
+        told = point.stages
+        return int(digest({"stages": told, "files": self._catalogue.hashes(told)})[:16], 16)
+
+    def block_identity(self, point: recipe.Point) -> str:
+        """Counts of points where this agrees may be added to one block: same protocol, source and receivers."""
+        told = without_origins([way.receiver for way in ways(point)])
+        return digest({"protocol": point.run.protocol, "source": without_origins(point.run.source), "receivers": told})
+
+    def tracks(self, point: recipe.Point) -> tuple[stages.Track, ...]:
+        """Geometry of the pass, an arm each, over the same steps."""
+        from qphys import orbits
+
+        arms, run = ways(point), point.run
+
+        def make() -> tuple[stages.Track, ...]:
+            found = [build(orbits.KINDS, way.orbit, f"{way.where}: orbit") for way in arms]
+            window = parse(orbits.Window, run.window, f"{point.where}: window")
+            stations = [parse(orbits.Station, way.station, _place(way, "station")) if way.station else None for way in arms]
+            where = f"{point.where}: orbit"
+            if len(arms) == 1:
+                return (orbits.track(found[0], stations[0], window, files=self._catalogue, where=where),)
+            return orbits.joint_tracks(found, stations, window, files=self._catalogue, where=where)
+
+        return self._once("tracks", [[[way.orbit, way.station] for way in arms], run.window], make)
+
+    def emission(self, point: recipe.Point) -> Any:
+        """Light of the source: a `stages.CoherentEmission` or a `stages.PairEmission`."""
+        from qphys import sources
+
+        def make() -> Any:
+            found = build(sources.KINDS, point.run.source, f"{point.where}: source").emission()
+            pairs = isinstance(found, stages.PairEmission)
+            if pairs != bool(point.run.arms):
+                what = "emits pairs" if pairs else "emits no pairs"
+                raise UserError(f"{point.where}: source.kind: {what}, which protocol '{point.run.protocol}' cannot use")
+            return found
+
+        return self._once("emission", [point.run.source, point.run.protocol], make)
+
+    def analyser(self, point: recipe.Point, way: Way) -> stages.Analyser:
+        """Receiver of an arm, with the trial rate that the source gives it."""
+        rate = self.emission(point).trial_rate
+
+        def make() -> stages.Analyser:
+            found: stages.Analyser = self._receiver(way).analyser(rate)
+            return found
+
+        return self._once("analyser", [way.receiver, rate], make)
+
+    @staticmethod
+    def _receiver(way: Way) -> Any:
+        from qphys import detectors
+
+        return build(detectors.KINDS, way.receiver, _place(way, "receiver"))
+
+    def _link(self, point: recipe.Point, way: Way) -> stages.Floats:
+        """Mean transmittance of an arm up to the detectors, without their efficiency, a step each."""
+        through = self.transmittance(point, way)
+        optics = 1.0 if "receiver optics" in through.includes else float(self._receiver(way).si.optics_transmittance)
+        efficiency = self.analyser(point, way).efficiency.mean() if "detector efficiency" in through.includes else 1.0
+        found: stages.Floats = through.mean[:, 0] * (optics / float(efficiency))
+        return found
+
+    def sight(self, point: recipe.Point, way: Way) -> stages.Sight:
+        """What the channel sees of an arm: track, wavelength and the telescopes as numbers."""
+        from qphys import channels, orbits
+
+        tracks, arms = self.tracks(point), ways(point)
+        index = arms.index(way)
+        receiver = self._receiver(way).si
+        numbers: dict[str, float] = {}
+        if way.terminal:
+            numbers |= parse(channels.Terminal, way.terminal, _place(way, "terminal")).sight()
+        if way.station:
+            station = parse(orbits.Station, way.station, _place(way, "station")).si
+            numbers |= {"receiver_aperture": _number(station.aperture), "receiver_obscuration": station.obscuration_ratio}
+        return stages.Sight(
+            track=tracks[index],
+            partner=tracks[1 - index] if len(arms) == 2 else None,
+            wavelength=self.emission(point).wavelength,
+            receiver_optics_transmittance=receiver.optics_transmittance,
+            field_of_view=_number(receiver.field_of_view),
+            filter_bandwidth=_number(receiver.filter_bandwidth),
+            **numbers,
+        )
+
+    def transmittance(self, point: recipe.Point, way: Way) -> stages.Transmittance:
+        """Channel of an arm. A further loss only scales it, so that a sweep of that alone computes the channel once."""
+        from qphys import channels
+
+        extra = float(build(channels.KINDS, way.channel, _place(way, "channel")).extra_loss_db)
+        told = {key: value for key, value in way.channel.items() if key != "extra_loss_db"}
+
+        def make() -> stages.Transmittance:
+            where = _place(way, "channel")
+            found: stages.Transmittance = build(channels.KINDS, told, where).transmit(
+                self.sight(point, way), files=self._catalogue, where=where
+            )
+            return found
+
+        arms = [[one.orbit, one.station] for one in ways(point)]
+        depends = [way.name, arms, point.run.window, way.terminal, told, way.receiver, self.emission(point).wavelength]
+        return channels.attenuated(self._once("transmittance", depends, make), extra)
+
+    def clicks(self, point: recipe.Point, *, without: str | None = None) -> stages.Clicks:
+        """Probability of every outcome; with one cause of errors switched off, if named."""
+        from qphys import channels, detectors
+
+        arms, emission, responses, through = ways(point), self.emission(point), [], []
+        for index, way in enumerate(arms):
+            analyser, transmittance = self.analyser(point, way), self.transmittance(point, way)
+            if without is not None:
+                light, analyser, transmittance = detectors.without(without, emission, analyser, transmittance)
+                emission = light if index == len(arms) - 1 else emission
+            through.append(transmittance)
+            responses.append(
+                detectors.respond(
+                    transmittance,
+                    analyser,
+                    trial_rate=emission.trial_rate,
+                    time_step=self.tracks(point)[0].time_step,
+                    receiver_optics_transmittance=float(self._receiver(way).si.optics_transmittance),
+                )
+            )
+        if len(arms) == 1:
+            return detectors.clicks(emission, responses[0])
+        joint = channels.join(through, correlation=point.run.fading_correlation)
+        return detectors.pair_clicks(emission, (responses[0], responses[1]), joint)
+
+    def _once(self, stage: str, told: Any, make: Callable[[], T]) -> T:
+        """Result of a stage for these tables, made once; two threads may both make it, with equal results."""
+        key = f"{stage}:{canonical(without_origins(told))}"
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                kept: T = self._kept[key]
+                return kept
+        made = make()
+        with self._lock:
+            self._kept[key] = made
+            while len(self._kept) > CACHED:
+                self._kept.popitem(last=False)
+        return made
+
+
+def build(kinds: Mapping[str, type[Record]], table: Mapping[str, Any], where: str) -> Any:
+    """Record of the kind that a table names."""
+    kind = table.get("kind")
+    if kind is None:
+        raise UserError(f"{where}.kind: missing; it is required (allowed: {', '.join(kinds)})")
+    if not isinstance(kind, str) or kind not in kinds:
+        raise UserError(f"{where}.kind = {kind!r}: unknown{nearest(str(kind), kinds)} (allowed: {', '.join(kinds)})")
+    return parse(kinds[kind], table, where)
+
+
+def _place(way: Way, table: str) -> str:
+    return f"{way.where}.{table}" if way.name else f"{way.where}: {table}"
+
+
+def _facts(arms: tuple[Way, ...], tracks: tuple[stages.Track, ...]) -> dict[str, str | float]:
+    """Facts of the tracks; those of two arms carry the arm's name."""
+    if len(arms) == 1:
+        return dict(tracks[0].facts)
+    return {
+        f"{way.name}_{key}": value for way, track in zip(arms, tracks, strict=True) for key, value in track.facts.items()
+    }
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _unix_seconds(epoch: str) -> float:
+    return datetime.fromisoformat(epoch).timestamp() if epoch else float("nan")

@@ -1,0 +1,133 @@
+"""Expected numbers of trials with each setting and outcome, averaged over the fading."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+
+from qphys.errors import UserError
+from qphys.stages import Clicks, Floats, Integers
+
+DENOMINATOR: Final = 10**6
+"""Trials in a step (or, below one, steps in a trial) are taken as the nearest fraction with at most this denominator: 0.3 s
+at 100 MHz are 30,000,000 trials, although the product of the two doubles lies a little below."""
+
+
+def whole_trials(trial_rate: float, time_step: float, steps: int) -> Integers:
+    r"""Whole trials in each time step, such that no trial is lost over the pass.
+
+    .. math:: N_i = \lfloor (i + 1) R \Delta t \rfloor - \lfloor i R \Delta t \rfloor
+
+    in exact integers, so that a long pass does not lose the precision of a double.
+
+    Parameters
+    ----------
+    trial_rate : float
+        Trials a second, R [1/s].
+    time_step : float
+        Length of a step, :math:`\Delta t` [s].
+    steps : int
+        Number of steps T.
+
+    Returns
+    -------
+    ndarray
+        Trials, int64, (T,).
+
+    Raises
+    ------
+    UserError
+        Rate or step is not positive and finite, or there are more than 2^53 trials (a double skips whole numbers there).
+
+    Examples
+    --------
+    >>> whole_trials(2.5, 1.0, 4).tolist()
+    [2, 3, 2, 3]
+    """
+    if not (trial_rate > 0 and math.isfinite(trial_rate)):
+        raise UserError(f"trial rate = {trial_rate!r} /s: must be positive and finite")
+    if not (time_step > 0 and math.isfinite(time_step)):
+        raise UserError(f"time step = {time_step!r} s: must be positive and finite")
+    if steps < 0:
+        raise UserError(f"steps = {steps!r}: must not be negative")
+    exact = Fraction(trial_rate * time_step)
+    a_step = exact.limit_denominator(DENOMINATOR) if exact >= 1 else 1 / (1 / exact).limit_denominator(DENOMINATOR)
+    if a_step * steps > 2**53:
+        raise UserError(f"{trial_rate:g} trials/s over {steps} steps of {time_step:g} s: more than 2^53 trials in one pass")
+    ends = [(i * a_step.numerator) // a_step.denominator for i in range(steps + 1)]
+    return np.asarray([after - before for before, after in pairwise(ends)], dtype=np.int64)
+
+
+def expected_counts(clicks: Clicks, trials: Integers) -> Floats:
+    r"""Expected number of trials with each setting and outcome, for each step.
+
+    .. math:: \bar C_{t c o} = N_t\, q_c \sum_n w_{t n}\, P_{t n c o}
+
+    Parameters
+    ----------
+    clicks : Clicks
+        Outcome probabilities P, weights w of the fading nodes, setting probabilities q.
+    trials : array_like
+        Trials in each step N, int64, (T,). A step without trials expects nothing, whatever its probabilities.
+
+    Returns
+    -------
+    ndarray
+        (T, \*settings, \*outcomes) [1].
+    """
+    steps, nodes, cells = _flattened(clicks, trials)
+    mean = np.matmul(clicks.weight[:, np.newaxis, :], clicks.probability.reshape(steps, nodes, cells))
+    by_trial = mean.reshape(steps, *_setting_shape(clicks), -1) * clicks.setting_probability[..., np.newaxis]
+    sent = np.asarray(trials, dtype=np.float64).reshape(steps, *(1,) * (by_trial.ndim - 1))
+    expected: Floats = np.where(sent > 0, by_trial * sent, 0.0).reshape(_cell_shape(clicks, steps))
+    return expected
+
+
+def expected_total_counts(clicks: Clicks, trials: Integers) -> Floats:
+    r"""Expected number of trials with each setting and outcome over the whole pass.
+
+    The sum over t of :func:`expected_counts`, without the array of all steps in memory.
+
+    Parameters
+    ----------
+    clicks : Clicks
+        Outcome probabilities, weights of the fading nodes, setting probabilities.
+    trials : array_like
+        Trials in each step, int64, (T,).
+
+    Returns
+    -------
+    ndarray
+        (\*settings, \*outcomes) [1].
+    """
+    steps, nodes, cells = _flattened(clicks, trials)
+    sent = np.asarray(trials, dtype=np.float64)
+    used = sent > 0
+    weight = clicks.weight * sent[:, np.newaxis]
+    probability = clicks.probability
+    if not used.all():
+        weight, probability, steps = weight[used], probability[used], int(used.sum())
+    total = weight.reshape(-1) @ probability.reshape(steps * nodes, cells)
+    by_setting = total.reshape(*_setting_shape(clicks), -1) * clicks.setting_probability[..., np.newaxis]
+    expected: Floats = by_setting.reshape(_cell_shape(clicks))
+    return expected
+
+
+def _setting_shape(clicks: Clicks) -> tuple[int, ...]:
+    return tuple(len(labels) for labels in clicks.settings.values())
+
+
+def _cell_shape(clicks: Clicks, *leading: int) -> tuple[int, ...]:
+    return (*leading, *_setting_shape(clicks), *(len(labels) for labels in clicks.outcomes.values()))
+
+
+def _flattened(clicks: Clicks, trials: Integers) -> tuple[int, int, int]:
+    """Number of steps, fading nodes and cells."""
+    steps, nodes = clicks.weight.shape
+    if np.shape(trials) != (steps,):
+        raise ValueError(f"trials must have shape ({steps},), not {np.shape(trials)}")
+    return steps, nodes, math.prod(_cell_shape(clicks))

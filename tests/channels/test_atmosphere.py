@@ -1,0 +1,273 @@
+from __future__ import annotations
+
+import mpmath
+import numpy as np
+import pytest
+from scipy.integrate import quad
+
+from qphys.catalogue import Catalogue
+from qphys.channels.background import sky_photon_rate
+from qphys.channels.extinction import (
+    AirmassAtmosphere,
+    TableAtmosphere,
+    VisibilityAtmosphere,
+    airmass,
+    extinction_db,
+    haze_extinction_db_per_km,
+    rayleigh_optical_depth,
+)
+from qphys.channels.scintillation import filtered_layer, rytov_variance, scintillation_index, structure_constant
+from qphys.errors import UserError
+from qphys.record import parse
+
+HV57 = {"rms_wind": 21.0, "ground_cn2": 1.7e-14}
+
+
+# Extinction
+
+
+@pytest.mark.parametrize(
+    ("degrees", "value"),
+    [
+        (90, 0.9997),
+        (60, 1.1540),
+        (45, 1.4126),
+        (30, 1.9943),
+        (20, 2.9031),
+        (15, 3.8129),
+        (10, 5.5860),
+        (5, 10.306),
+        (0, 37.92),
+    ],
+)
+def test_airmass_after_kasten_and_young(degrees, value):
+    """Published table."""
+    assert airmass(np.deg2rad(degrees)) == pytest.approx(value, rel=1e-4)
+
+
+def test_airmass_below_the_horizon_is_unknown():
+    assert np.all(np.isnan(airmass(np.array([-0.01, np.nan]))))
+
+
+@pytest.mark.parametrize(
+    ("law", "visibility", "values"),
+    [
+        ("kruse", 23e3, (0.4652, 0.4195, 0.1921)),
+        ("kim", 23e3, (0.4652, 0.4195, 0.1921)),
+        ("kruse", 5e3, (2.3805, 2.1984, 1.2053)),
+        ("kim", 5e3, (2.2651, 2.0687, 1.0429)),
+        ("kruse", 1e3, (13.798, 13.170, 9.267)),
+    ],
+)
+def test_haze_extinction_after_kruse_and_kim(law, visibility, values):
+    """Published arithmetic at 785, 850 and 1550 nm."""
+    result = haze_extinction_db_per_km(np.array([785e-9, 850e-9, 1550e-9]), visibility=visibility, law=law)
+    np.testing.assert_allclose(result, values, rtol=1.2e-4)  # half of the last digit printed
+
+
+def test_fog_after_kim_has_no_colour():
+    """Limit known on paper: exponent 0 below 500 m, 1.6 above 50 km in both laws."""
+    fog = haze_extinction_db_per_km(np.array([785e-9, 1550e-9]), visibility=400.0, law="kim")
+    assert fog[0] == fog[1] == pytest.approx(10 / np.log(10) * 3.912 / 0.4)
+    assert haze_extinction_db_per_km(1100e-9, visibility=700.0, law="kim") == pytest.approx(
+        10 / np.log(10) * 3.912 / 0.7 * 2.0**-0.2
+    )
+    clear = haze_extinction_db_per_km(1100e-9, visibility=60e3, law="kruse")
+    assert clear == pytest.approx(10 / np.log(10) * 3.912 / 60 * 2.0**-1.6)
+
+
+def test_molecules_after_hansen_and_travis():
+    """Published table at sea level, and the pressure of the standard atmosphere at 890 m (910.7 hPa)."""
+    result = rayleigh_optical_depth(np.array([0.785e-6, 0.81e-6, 0.85e-6, 1.55e-6]))
+    np.testing.assert_allclose(result, [0.022987, 0.020255, 0.016676, 0.001492], rtol=5e-4)
+    ratio = rayleigh_optical_depth(0.85e-6, altitude=890.0) / rayleigh_optical_depth(0.85e-6)
+    assert ratio == pytest.approx(910.7 / 1013.25, abs=5e-4)
+
+
+def loss(atmosphere, degrees, wavelength=850e-9, files=None):
+    elevation = np.deg2rad(np.atleast_1d(np.asarray(degrees, dtype=np.float64)))
+    return extinction_db(
+        atmosphere, elevation, wavelength=wavelength, altitude=0.0, files=files or Catalogue(), where="run.toml: air"
+    )
+
+
+def test_zenith_loss_grows_with_the_airmass():
+    """Published arithmetic: 0.918 at zenith is 0.780 at 20 degrees."""
+    air = AirmassAtmosphere(kind="airmass", zenith_loss_db=-10 * np.log10(0.918))
+    assert 10 ** (-0.1 * loss(air, 20.0)[0]) == pytest.approx(0.780, abs=5e-4)
+
+
+def test_visible_air_is_aerosol_and_molecules():
+    """Sum written out: extinction at the ground over the scale height, and the molecules' depth."""
+    air = VisibilityAtmosphere(kind="visibility", visibility_km=23.0, law="kruse", aerosol_scale_height_km=1.2)
+    assert loss(air, 90.0)[0] == pytest.approx((0.4195 * 1.2 + 4.342945 * 0.016676) * 0.99971, rel=2e-4)
+
+
+@pytest.mark.parametrize("wavelength", [785e-9, 810e-9, 848.6e-9, 1550e-9])
+def test_table_of_transmittance_is_exact_at_its_entries_and_smooth_between(wavelength):
+    air = parse(TableAtmosphere, Catalogue().read("atmospheres", "xinglong-modtran"), "air")
+    table = Catalogue().table("modtran-satquma.csv")
+    column = table[f"transmittance_{round(wavelength * 1e9 / 5) * 5:.0f}nm"]
+    result = 10 ** (-0.1 * loss(air, table["elevation_deg"], wavelength))
+    np.testing.assert_allclose(result, column, rtol=1e-12)
+    between = loss(air, np.linspace(10, 90, 161), wavelength)
+    assert np.all(np.diff(between) < 0)
+    assert np.all(np.diff(between, 2) > -1e-3)
+
+
+@pytest.mark.parametrize("degrees", [9.99, np.nan])
+def test_table_of_transmittance_is_not_extrapolated(degrees):
+    air = parse(TableAtmosphere, Catalogue().read("atmospheres", "xinglong-modtran"), "air")
+    with pytest.raises(UserError, match="elevation"):
+        loss(air, [40.0, degrees])
+
+
+def test_wavelength_far_from_all_columns_is_refused():
+    air = parse(TableAtmosphere, Catalogue().read("atmospheres", "xinglong-modtran"), "air")
+    with pytest.raises(UserError, match="no column within wavelength_tolerance_nm = 5 of 900 nm .*transmittance_785nm"):
+        loss(air, 40.0, 900e-9)
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"elevation": [10.0, 90.0], "transmittance_850nm": [0.5, 0.9]}, "needs columns elevation_deg"),
+        ({"elevation_deg": [10.0, 90.0], "transmittance": [0.5, 0.9]}, "needs columns elevation_deg"),
+        ({"elevation_deg": [90.0, 10.0], "transmittance_850nm": [0.5, 0.9]}, "rising elevation_deg"),
+        ({"elevation_deg": [10.0, np.nan], "transmittance_850nm": [0.5, 0.9]}, "rising elevation_deg"),
+        ({"elevation_deg": [10.0, 90.0], "transmittance_850nm": [0.5, 1.9]}, "above 0, up to 1"),
+        ({"elevation_deg": [10.0, 90.0], "transmittance_850nm": [np.nan, 0.9]}, "above 0, up to 1"),
+    ],
+)
+def test_unsound_table_of_transmittance_is_refused(columns, said):
+    class Given:
+        def table(self, name, where=""):
+            return {key: np.array(value) for key, value in columns.items()}
+
+    air = TableAtmosphere(kind="table", table="air.csv", wavelength_tolerance_nm=5.0)
+    with pytest.raises(UserError, match=f"run.toml: air: tables/air.csv .*{said}"):
+        loss(air, 40.0, files=Given())
+
+
+@pytest.mark.parametrize("degrees", [4.9, -3.0])
+def test_airmass_law_is_refused_near_the_horizon(degrees):
+    with pytest.raises(UserError, match=f"run.toml: air: elevation {degrees:.3f} deg; the airmass law is used from 5 deg"):
+        loss(AirmassAtmosphere(kind="airmass", zenith_loss_db=1.0), [30.0, degrees])
+
+
+# Scintillation
+
+
+def test_hufnagel_valley_at_the_ground_and_its_moments():
+    """Published table of HV5/7 (constants of Hufnagel and Valley; those of P.1621 agree to 2e-5)."""
+    assert structure_constant(0.0, **HV57) == pytest.approx(1.7270e-14, rel=1e-9)
+    for power, value in ((0, 2.23540e-12), (5 / 6, 5.45379e-10), (5 / 3, 8.70196e-07), (2, 1.90686e-05)):
+        moment = quad(
+            lambda h, p=power: structure_constant(h, **HV57) * h**p, 0, 60e3, points=[100, 1e3, 1e4, 2e4], limit=200
+        )[0]
+        assert moment == pytest.approx(value, rel=2.5e-5)
+
+
+@pytest.mark.parametrize(
+    ("nanometres", "values"),
+    [(500, (0.2351, 0.4439, 1.681)), (810, (0.1339, 0.2528, 0.9574)), (1550, (0.0628, 0.1186, 0.4490))],
+)
+def test_rytov_variance_of_hv57_at_zenith_angles_0_45_70(nanometres, values):
+    """Published table."""
+    result = rytov_variance(np.deg2rad([90.0, 45.0, 20.0]), wavelength=nanometres * 1e-9, **HV57)
+    np.testing.assert_allclose(result, values, rtol=1e-3)
+
+
+def test_rytov_variance_scales_exactly():
+    """Laws known on paper: lambda^(-7/6), sec^(11/6)."""
+    base = rytov_variance(np.pi / 2, wavelength=1e-6, **HV57)
+    assert rytov_variance(np.pi / 6, wavelength=2e-6, **HV57) == pytest.approx(base * 2 ** (-7 / 6 + 11 / 6), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("nanometres", "zenith_angle", "values"),
+    [
+        (810, 0, (0.06855, 0.03506, 0.00427, 0.00094, 0.00030, 0.00008)),
+        (810, 70, (0.64199, 0.43835, 0.09361, 0.02180, 0.00710, 0.00190)),
+        (1550, 0, (0.03851, 0.02394, 0.00397, 0.00090, 0.00029, 0.00008)),
+        (1550, 70, (0.33506, 0.25419, 0.08141, 0.02047, 0.00681, 0.00185)),
+    ],
+)
+def test_aperture_averaged_index_of_hv57(nanometres, zenith_angle, values):
+    """Published table, five decimals."""
+    for diameter, value in zip((0.05, 0.1, 0.3, 0.6, 1.0, 1.8), values, strict=True):
+        result = scintillation_index(
+            np.deg2rad(90.0 - zenith_angle), wavelength=nanometres * 1e-9, aperture=diameter, **HV57
+        )
+        assert result == pytest.approx(value, rel=1e-3, abs=6e-6)
+
+
+def test_index_of_a_tiny_aperture_is_the_rytov_variance():
+    """Limit known on paper (constants 2.2523 and 2.25)."""
+    elevation = np.deg2rad(np.array([90.0, 40.0]))
+    result = scintillation_index(elevation, wavelength=810e-9, aperture=1e-4, **HV57)
+    np.testing.assert_allclose(result, rytov_variance(elevation, wavelength=810e-9, **HV57), rtol=1.2e-3)
+
+
+@pytest.mark.parametrize("aperture", [0.1, 0.3, 1.0])
+def test_index_along_a_pass_is_that_of_its_single_steps(aperture):
+    """Second route: a single step has a spline with other knots, six an e-fold (1.6e-6), and no nodes."""
+    elevation = np.deg2rad(np.linspace(15.0, 90.0, 307))
+    told = {"wavelength": 848.6e-9, "aperture": aperture, **HV57}
+    along = scintillation_index(elevation, **told)
+    alone = [float(scintillation_index(e, **told)) for e in elevation[::17]]
+    np.testing.assert_allclose(along[::17], alone, rtol=3e-6)
+
+
+def test_index_of_a_large_aperture_is_achromatic_and_rises_to_its_limit():
+    """Limit known on paper: 17.34 D^(-7/3) sec^3 mu2, approached from below."""
+    limit = 17.34 * 30.0 ** (-7 / 3) * 8.0 * 1.90683e-05
+    index = [scintillation_index(np.pi / 6, wavelength=w, aperture=30.0, **HV57) for w in (500e-9, 1550e-9)]
+    assert limit * 0.98 < index[1] < index[0] < limit
+
+
+def test_soft_aperture_of_andrews_and_phillips_is_15_per_cent_high_at_a_third_of_a_metre():
+    """Second route with its known bias: +2 % (0.05 m), +6 % (0.1), +12 to 15 % (0.3), -3 % (1.0)."""
+    heights = np.linspace(0.5, 40e3 - 0.5, 40_000)
+    k = 2 * np.pi / 810e-9
+    for diameter, bias in ((0.05, 0.02), (0.1, 0.06), (0.3, 0.135), (1.0, -0.03)):
+        x = k * diameter**2 / 16
+        soft = (
+            8.70
+            * k ** (7 / 6)
+            * np.sum(structure_constant(heights, **HV57) * ((x + 1j * heights) ** (5 / 6) - x ** (5 / 6)).real)
+        )
+        exact = scintillation_index(np.pi / 2, wavelength=810e-9, aperture=diameter, **HV57)
+        assert soft / exact - 1 == pytest.approx(bias, abs=0.02)
+
+
+@pytest.mark.parametrize("q", [1e-12, 3e-5, 0.00299, 0.00301, 0.03, 0.0699, 0.0701, 0.5, 0.999, 1.001, 4.0, 300.0])
+def test_weight_of_a_layer_is_a_hypergeometric_function(q):
+    """Second route: termwise Mellin integral as 2F2 at an imaginary argument, 60 digits."""
+    with mpmath.workdps(60):
+        p = mpmath.mpc(0, -1) * mpmath.mpf(q)
+        # (2 J1(t) / t)^2 = 1F2(3/2; 2, 3; -t^2)
+        head = mpmath.gamma(mpmath.mpf(-5) / 6) / 2 * p ** (mpmath.mpf(5) / 6)
+        head *= mpmath.hyper([mpmath.mpf(-5) / 6, mpmath.mpf(3) / 2], [2, 3], -1 / p)
+        third = mpmath.mpf(14) / 3
+        constant = 4 * mpmath.gamma(third) * mpmath.gamma(mpmath.mpf(-5) / 6)
+        constant /= 2**third * mpmath.gamma(mpmath.mpf(17) / 6) ** 2 * mpmath.gamma(mpmath.mpf(23) / 6)
+        exact = float(mpmath.re(constant - head))
+    assert filtered_layer(q) == pytest.approx(exact, rel=5e-8)
+
+
+# Background
+
+
+def test_sky_of_the_published_night_is_395_9_photons_a_second():
+    """Published arithmetic."""
+    night = {"filter_bandwidth": 1e-9, "wavelength": 850e-9}
+    assert sky_photon_rate(1.5e3, aperture=1.0, field_of_view=10e-6, **night) == pytest.approx(395.9, abs=0.05)
+    assert sky_photon_rate(1.5e3, aperture=0.3, field_of_view=100e-6, **night) == pytest.approx(3563, abs=1)
+
+
+def test_sky_light_is_cut_by_obscuration_and_optics():
+    """Proportions known on paper."""
+    told = {"aperture": 1.0, "field_of_view": 10e-6, "filter_bandwidth": 1e-9, "wavelength": 850e-9}
+    whole = sky_photon_rate(1.5e3, **told)
+    assert sky_photon_rate(1.5e3, **told, obscuration=0.4, optics_transmittance=0.16) == pytest.approx(whole * 0.84 * 0.16)

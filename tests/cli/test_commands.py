@@ -1,0 +1,152 @@
+"""The command line as a user meets it: what it prints, writes and returns."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from qphys.cli import main
+from qphys.errors import RunError
+from qphys.pipeline import run
+
+RUN = """
+title = "Small"
+source = "micius-decoy"
+receiver = "micius-xinglong"
+[orbit]
+kind = "circle"
+altitude_km = 500.0
+maximum_elevation_deg = 60.0
+[window]
+minimum_elevation_deg = 55.0
+[channel]
+kind = "fixed"
+loss_db = 33.0
+includes = ["diffraction", "pointing", "transmitter optics", "atmosphere", "turbulence", "receiver optics"]
+background_rate_hz = 1000.0
+[statistics]
+seed = 11
+realisations = 2
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli")
+    (folder / "small.toml").write_text(RUN)
+    assert main(["run", str(folder / "small.toml"), "--quiet"]) == 0
+    return folder
+
+
+def test_a_run_writes_statistics_and_a_picture_beside_the_run_file(folder: Path) -> None:
+    assert (folder / "out" / "small.h5").stat().st_size > 1000
+    assert (folder / "out" / "small.png").read_bytes().startswith(b"\x89PNG")
+    assert not list((folder / "out").glob("*.parts"))
+
+
+def test_json_goes_to_standard_output_and_all_else_to_standard_error(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", str(folder / "small.toml"), "--overwrite", "--json"]) == 0
+    told = capsys.readouterr()
+    (rows,) = json.loads(told.out).values()
+    assert {row["counts"].split(",")[0] for row in rows} == {"expected", "sampled"}
+    assert "statistics:" in told.err and "picture:" in told.err
+
+
+def test_a_finished_file_is_not_replaced_without_being_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", str(folder / "small.toml")]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+
+
+def test_an_analysis_takes_settings_and_says_its_status(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = str(folder / "out" / "small.h5")
+    assert main(["analyze", file, "--json", "--set", "double_clicks=discard"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert all(row["key [bit]"] == 0 for row in rows)
+    assert "double" in rows[0]["status"]
+
+
+def test_every_table_is_also_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = str(folder / "out" / "small.h5")
+    for arguments in (["info", file], ["models", "list", "sources"], ["models", "show", "micius-decoy"], ["analyze", file]):
+        assert main([*arguments, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)
+
+
+def test_models_are_shown_with_the_origin_of_every_value(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "show", "sources/micius-decoy", "--json"]) == 0
+    rows = {row["key"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["wavelength_nm"]["value"] == "848.6"
+    assert rows["wavelength_nm"]["origin"].startswith("published")
+
+
+def test_your_own_models_come_first(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "stations").mkdir()
+    (tmp_path / "stations" / "roof.toml").write_text(
+        'title = "Roof"\nlatitude_deg = 1.0\nlongitude_deg = 2.0\naltitude_m = 3.0\n'
+    )
+    assert main(["models", "list", "stations", "--models", str(tmp_path), "--json"]) == 0
+    assert "roof" in {row["name"] for row in json.loads(capsys.readouterr().out)}
+
+
+@pytest.mark.parametrize("ending", [".png", ".pdf", ".svg"])
+def test_pictures_have_the_ending_asked_for(folder: Path, ending: str) -> None:
+    target = folder / f"picture{ending}"
+    assert main(["plot", str(folder / "out" / "small.h5"), "--output", str(target)]) == 0
+    assert target.stat().st_size > 1000
+
+
+def test_a_sweep_is_drawn_as_a_sweep(folder: Path) -> None:
+    sweep = folder / "sweep.toml"
+    sweep.write_text(RUN + '[sweep.values]\n"channel.loss_db" = [30.0, 35.0]\n')
+    assert main(["run", str(sweep), "--quiet"]) == 0
+    assert (folder / "out" / "sweep.png").exists()
+
+
+def test_help_answers_in_under_half_a_second_and_has_examples() -> None:
+    command = [sys.executable, "-m", "qphys", "--help"]
+    best = min(_seconds(command) for _ in range(5))
+    assert best < 0.5
+    for verb in ("run", "analyze", "compare", "plot", "info", "models"):
+        told = subprocess.run([sys.executable, "-m", "qphys", verb, "--help"], capture_output=True, text=True, check=True)
+        assert "Example:" in told.stdout
+
+
+def test_version_and_unknown_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("qphys ")
+    assert main(["rum"]) == 2
+    assert main(["run", "--nonsense", "x"]) == 2
+
+
+def _seconds(command: list[str]) -> float:
+    start = time.perf_counter()
+    subprocess.run(command, capture_output=True, check=True)
+    return time.perf_counter() - start
+
+
+def test_an_interrupted_run_resumes_to_the_same_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "long.toml"
+    file.write_text(RUN + '[sweep.values]\n"channel.loss_db" = { first = 20.0, last = 40.0, number = 157 }\n')
+    whole, broken = tmp_path / "whole.h5", tmp_path / "broken.h5"
+    run(file, output=whole, workers=1).close()
+
+    def interrupt(done: int, total: int) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(RunError, match="interrupted; .*broken.h5.parts keeps what was finished, --resume"):
+        run(file, output=broken, workers=1, progress=interrupt)
+    assert not broken.exists()
+    command = ["run", str(file), "--output", str(broken), "--no-plot", "--quiet"]
+    assert main(command) == 2
+    told = capsys.readouterr().err
+    assert "--resume" in told and "--overwrite" in told
+    assert main([*command, "--resume", "--workers", "2"]) == 0
+    assert broken.read_bytes() == whole.read_bytes()
