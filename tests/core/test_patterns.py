@@ -363,6 +363,14 @@ def test_background_clicks_by_its_photon_statistics(modes: float) -> None:
     assert got[0b0001] == pytest.approx(1e-12 * silent[1:].prod(), rel=1e-6 if modes == 1e9 else 1e-11)
 
 
+def test_silence_before_bright_light_keeps_its_relative_precision() -> None:
+    # exp(-30) is not 1 - P(click): that would leave three digits
+    n = np.array([30.0, 35.0, 0.1, 20.0])
+    got, _ = patterns.cumulant_patterns(patterns.background_cumulants(n, modes=np.inf), dark_probabilities=np.zeros(4))
+    expected = [np.prod([-np.expm1(-n[j]) if T >> j & 1 else np.exp(-n[j]) for j in range(4)]) for T in range(16)]
+    np.testing.assert_allclose(got, expected, rtol=1e-13)
+
+
 # ---- Gaussian states -------------------------------------------------------------------------------------------------
 
 
