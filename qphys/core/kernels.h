@@ -5,11 +5,12 @@
  *         LANE_KERNEL(name) { for (ptrdiff_t i = 0; i < lanes; i++) out[0][i] = in[0][i]; }
  *     with lanes <= QPHYS_LANES (fewer where the rows are many), in[] the input rows, out[] the output rows, all in the
  *     order of the signature; bit r < 64 of `constant` is set where input row r holds one value in all lanes (a
- * broadcast setting), so that what depends on such rows alone may be computed once. ROWS(level, name, "signature",
- * "types", "doc")    any core dimensions, e.g. "(t,n),(k)->()". ROW_KERNEL(name) { double x = *QPHYS_AT2(const double,
- * array[0], i, j); ... } is called once an element of the batch; size[] holds the core dimensions in order of first
- * appearance, array[] the operands (inputs, then outputs) with their strides in bytes, one a core dimension. Nothing is
- * copied.
+ *     broadcast setting), so that what depends on such rows alone may be computed once.
+ *
+ *   ROWS(level, name, "signature", "types", "doc")    any core dimensions, e.g. "(t,n),(k)->()".
+ *         ROW_KERNEL(name) { double x = *QPHYS_AT2(const double, array[0], i, j); ... }
+ *     is called once an element of the batch; size[] holds the core dimensions in order of first appearance, array[]
+ *     the operands (inputs, then outputs) with their strides in bytes, one a core dimension. Nothing is copied.
  *
  * types: one letter an operand, '>' before the outputs: d float64, b int8, q int64, Q uint64 (lane kernels: d and b).
  * The binding gives broadcasting, out=, dtype conversion, and drops the lock and the floating-point flags. A kernel

@@ -630,18 +630,22 @@ QPHYS_INLINE int entry(int m, int a, int b) { return a * m - a * (a + 1) / 2 + b
 #define ADD_PRODUCT(o, a, b) PT_BY_SIZE(pt_add_product, k, o, a, b)
 #define SUBTRACT_PRODUCT(o, a, b) PT_BY_SIZE(pt_subtract_product, k, o, a, b)
 
-/* o -= a b, or a b* if `conjugate`; complex set functions: 2^k real parts, then as many imaginary ones. */
-static void subtract_complex(int k, pt_lanes *o, const pt_lanes *a, const pt_lanes *b, int conjugate) {
+/* o -= a b, or a b* if `conjugate`; complex set functions: 2^k real parts, then as many imaginary ones, left alone if
+ * the result is known to be real. */
+static void subtract_complex(int k, pt_lanes *o, const pt_lanes *a, const pt_lanes *b, int conjugate, int is_real) {
     const ptrdiff_t size = (ptrdiff_t)1 << k;
     SUBTRACT_PRODUCT(o, a, b);
-    SUBTRACT_PRODUCT(o + size, a + size, b);
-    if (conjugate) {
+    if (conjugate)
         SUBTRACT_PRODUCT(o, a + size, b + size);
-        ADD_PRODUCT(o + size, a, b + size);
-    } else {
+    else
         ADD_PRODUCT(o, a + size, b + size);
+    if (is_real)
+        return;
+    SUBTRACT_PRODUCT(o + size, a + size, b);
+    if (conjugate)
+        ADD_PRODUCT(o + size, a, b + size);
+    else
         SUBTRACT_PRODUCT(o + size, a, b + size);
-    }
 }
 
 /* The k-th detector of n, given the silence of every set of those before: with A = <a'a>, B = <aa> of it and
@@ -719,11 +723,11 @@ static void meet(int k, int n, const pt_lanes *G, const pt_lanes *mean, pt_lanes
             pt_lanes *to = is_mean ? mean_next + 4 * size * (a - 1) : G_next + 8 * size * entry(m - 1, a - 1, b - 1);
             for (ptrdiff_t S = 0; S < 4 * size; S++)
                 change[S] = (pt_lanes){0};
-            subtract_complex(k, change, x, first, 0);
-            subtract_complex(k, change, y, second, 1);
+            subtract_complex(k, change, x, first, 0, a == b);
+            subtract_complex(k, change, y, second, 1, a == b);
             if (!is_mean) {
-                subtract_complex(k, change + 2 * size, x, second, 0);
-                subtract_complex(k, change + 2 * size, y, first, 1);
+                subtract_complex(k, change + 2 * size, x, second, 0, 0);
+                subtract_complex(k, change + 2 * size, y, first, 1, 0);
             }
             for (int part_of = 0; part_of < (is_mean ? 2 : 4); part_of++)
                 for (ptrdiff_t S = 0; S < size; S++) {
