@@ -146,6 +146,7 @@ class Figure(StrEnum):
     overview = "overview"
     sweep = "sweep"
     comparison = "comparison"
+    correlations = "correlations"
 
 
 @app.command(epilog="Example:  qphys plot runs/out/micius-2017.h5")

@@ -96,11 +96,12 @@ def simulate(
     """Simulate a recipe's points, part by part, and write them to a statistics file; see `run`."""
     from qphys.statistics import files, read
 
-    settings = recipe.point(0).run.statistics
+    first = recipe.point(0)
+    settings, protocol = first.run.statistics, first.run.protocol
     seed = settings.seed
     tell = progress or (lambda done, total: None)
     total = len(recipe)
-    parts = files.Parts(output, identity(recipe), resume=resume, overwrite=overwrite)
+    parts = files.Parts(output, identity(recipe), protocol=protocol, resume=resume, overwrite=overwrite)
     ranges = [range(first, min(first + POINTS_A_PART, total)) for first in range(0, total, POINTS_A_PART)]
     todo = [(number, points) for number, points in enumerate(ranges) if not parts.has(number)]
     done = total - sum(len(points) for _, points in todo)
@@ -135,8 +136,9 @@ def simulate(
                 raise RunError(f"interrupted; {parts.folder} keeps what was finished, --resume goes on from there") from None
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)
+                parts.abandon()
                 raise
-        parts.finish(labels=recipe.labels, attributes=attributes(recipe))
+        parts.finish(labels=recipe.labels, attributes={**attributes(recipe), **river.claims(first)})
     return read.open_statistics(output)
 
 

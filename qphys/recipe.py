@@ -18,7 +18,6 @@ from pydantic import Field, model_validator
 
 from qphys.catalogue import ROOMS, Catalogue, canonical, digest, merged, read_toml, without_origins
 from qphys.errors import UserError, nearest
-from qphys.keyrates.settings import settings_of
 from qphys.record import Record, parse
 
 STAGES: Final = (
@@ -288,6 +287,8 @@ def make_recipe(table: Mapping[str, Any], path: Path, catalogue: Catalogue, *, c
         base: dict[str, float | int | str] = {"case": name} if name else {}
         labels += [base | values for values in (sweep.points() if sweep else [{}])]
     recipe = Recipe(path, title, experiment, cases, sweep, catalogue, labels)
+    from qphys.keyrates import settings_of
+
     first = recipe.point(0).run
     settings_of(first.protocol, first.analysis, where=f"{path}: analysis")
     return recipe

@@ -84,6 +84,9 @@ class River:
 
         arms, tracks = ways(point), self.tracks(point)
         emission, clicks = self.emission(point), self.clicks(point)
+        pairs = isinstance(emission, stages.PairEmission)
+        ideal = not pairs or emission.ideal is not None
+        told_causes = DETECTION_CAUSES if ideal else tuple(cause for cause in DETECTION_CAUSES if cause != "preparation")
         through = [self.transmittance(point, way) for way in arms]
         trials = expect.whole_trials(emission.trial_rate, tracks[0].time_step, len(tracks[0].time))
 
@@ -98,7 +101,7 @@ class River:
             "trial_rate": emission.trial_rate,
             "wavelength": emission.wavelength,
             "block_identity": self.block_identity(point),
-            "axes": {**clicks.settings, **clicks.outcomes, schema.CAUSE: DETECTION_CAUSES},
+            "axes": {**clicks.settings, **clicks.outcomes, schema.CAUSE: told_causes},
             "warnings": tuple(dict.fromkeys(line for track in tracks for line in track.warnings)),
             "track_facts": _facts(arms, tracks),
             "fading_model": "; ".join(dict.fromkeys(one.model for one in through)),
@@ -115,13 +118,25 @@ class River:
             result["expected_counts"] = expect.expected_counts(clicks, trials)
         if causes:
             result["expected_total_counts_without"] = np.stack(
-                [expect.expected_total_counts(self.clicks(point, without=cause), trials) for cause in DETECTION_CAUSES]
+                [expect.expected_total_counts(self.clicks(point, without=cause), trials) for cause in told_causes]
             )
-        if point.run.statistics.realisations:
-            result["counts"] = sample.sampled_counts(
-                clicks, trials, seed=seed, stream=self.stream(point), realisations=point.run.statistics.realisations
-            )
+        draw: dict[str, Any] = {"seed": seed, "stream": self.stream(point), "realisations": point.run.statistics.realisations}
+        if draw["realisations"]:
+            result["counts"] = sample.sampled_counts(clicks, trials, **draw)
+        if pairs:
+            result["expected_total_accidental_counts"] = expect.total_accidentals(clicks, trials)
+            if per_step:
+                result["expected_accidental_counts"] = expect.accidentals(clicks, trials)
+            if draw["realisations"]:
+                result["accidental_counts"] = sample.sampled_accidental_counts(clicks, trials, **draw)
         return result
+
+    def claims(self, point: recipe.Point) -> dict[str, str]:
+        """Attributes of the file that the source decides: in which bases equal outcomes are errors."""
+        emission = self.emission(point)
+        if not isinstance(emission, stages.PairEmission) or point.run.protocol != "bbm92":
+            return {}
+        return {"flipped_bases": " ".join(emission.flipped_bases)}
 
     @staticmethod
     def _claims(emission: stages.Emission) -> dict[str, Any]:

@@ -158,11 +158,28 @@ class PairEmission(Emission):
 
     coincidence_fraction: float = 1.0
     """Part of the pairs whose photons, both detected, fall into one trial (jitter against window)."""
+    continuous: bool = False
+    """Trials are adjoining windows of a continuous source: light falls on all of a window, and each gate must span it."""
+    ideal: PairEmission | None = None
+    """The same light with an ideal state, for errors by cause; None: the state has no errors to tell."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _check(not self.settings, "a pair source has no settings")
         _check(0.0 <= self.coincidence_fraction <= 1.0, "coincidence_fraction must lie in [0, 1]")
+
+
+    @property
+    def pair_state(self) -> Complexes:
+        """State of a single pair over (HH, HV, VH, VV), (4, 4), of trace one."""
+        raise NotImplementedError
+
+    @property
+    def flipped_bases(self) -> tuple[str, ...]:
+        """Bases (Z: H, V; X: diagonals) in which the pairs' outcomes are opposite rather than equal."""
+        sign = {"Z": np.diag([1.0, -1.0]), "X": np.array([[0.0, 1.0], [1.0, 0.0]])}
+        state = self.pair_state
+        return tuple(basis for basis, one in sign.items() if float(np.trace(state @ np.kron(one, one)).real) < 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,6 +193,13 @@ class GaussianPairEmission(PairEmission):
     schmidt_modes: float
     """Number of equal Schmidt modes, >= 1; infinity is Poisson light."""
 
+    @property
+    def pair_state(self) -> Complexes:
+        """State of a single pair: the moments <a_s a_i> are its amplitudes where pairs are rare."""
+        amplitude = self.anomalous[:2, 2:].ravel()
+        state: Complexes = np.outer(amplitude, amplitude.conj()) / float(np.sum(np.abs(amplitude) ** 2))
+        return state
+
 
 @dataclass(frozen=True, kw_only=True)
 class DensityPairEmission(PairEmission):
@@ -185,6 +209,11 @@ class DensityPairEmission(PairEmission):
     """Density matrix over (HH, HV, VH, VV), signal first, (4, 4)."""
     mean_pair_number: float
     """Mean number of pairs a trial."""
+
+    @property
+    def pair_state(self) -> Complexes:
+        """State of a single pair."""
+        return self.state
 
 
 @dataclass(frozen=True, kw_only=True)

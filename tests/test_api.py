@@ -88,8 +88,10 @@ def test_every_run_file_is_read_and_says_first_what_it_shows(name: str) -> None:
 def test_run_files_run(name: str, tmp_path: Path) -> None:
     overrides = {"statistics.realisations": 0} if name == "loss-sweep" else {}
     with qphys.run(ROOT / "runs" / f"{name}.toml", output=tmp_path / "x.h5", overrides=overrides) as statistics:
-        key = qphys.analyze(statistics)["expected_key_length"].values
-    assert key.max() > 0
+        result = qphys.analyze(statistics)
+    # One pass of a dual downlink is too short a block for any composable key: there the asymptotic estimate must show.
+    positive = {"bbm92": "expected_asymptotic_key_length_estimate", "chsh": "expected_chsh"}
+    assert result[positive.get(result.attrs["protocol"], "expected_key_length")].values.max() > 0
 
 
 def test_the_laboratory_of_the_checkout_gets_a_key(

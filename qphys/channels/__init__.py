@@ -8,12 +8,19 @@ from __future__ import annotations
 
 from typing import Final
 
+from qphys.channels.arms import SplitLossTable, join
 from qphys.channels.free_space import FreeSpace
+from qphys.channels.link import attenuated
 from qphys.channels.table import FixedLoss, LossTable
 from qphys.channels.terminal import Terminal
 from qphys.record import Record
 
-KINDS: Final[dict[str, type[Record]]] = {"free-space": FreeSpace, "table": LossTable, "fixed": FixedLoss}
+KINDS: Final[dict[str, type[Record]]] = {
+    "free-space": FreeSpace,
+    "table": LossTable,
+    "fixed": FixedLoss,
+    "split-table": SplitLossTable,
+}
 """Kind of channel, as it stands in TOML, and its record."""
 
-__all__ = ["KINDS", "FixedLoss", "FreeSpace", "LossTable", "Terminal"]
+__all__ = ["KINDS", "FixedLoss", "FreeSpace", "LossTable", "SplitLossTable", "Terminal", "attenuated", "join"]

@@ -9,12 +9,27 @@ from __future__ import annotations
 from typing import Final
 
 from qphys.detectors.clicks import clicks
+from qphys.detectors.correlation_analyser import CorrelationAnalyser
 from qphys.detectors.detector import Detector
+from qphys.detectors.pair_clicks import pair_clicks
 from qphys.detectors.polarization_analyser import PolarizationAnalyser
 from qphys.detectors.receiver import DETECTION_CAUSES, respond, without
 from qphys.record import Record
 
-KINDS: Final[dict[str, type[Record]]] = {"polarization-analyser": PolarizationAnalyser}
+KINDS: Final[dict[str, type[Record]]] = {
+    "polarization-analyser": PolarizationAnalyser,
+    "correlation-analyser": CorrelationAnalyser,
+}
 """Kind of receiver, as it stands in TOML, and its record."""
 
-__all__ = ["DETECTION_CAUSES", "KINDS", "Detector", "PolarizationAnalyser", "clicks", "respond", "without"]
+__all__ = [
+    "DETECTION_CAUSES",
+    "KINDS",
+    "CorrelationAnalyser",
+    "Detector",
+    "PolarizationAnalyser",
+    "clicks",
+    "pair_clicks",
+    "respond",
+    "without",
+]

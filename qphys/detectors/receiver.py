@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import Final, overload
 
 import numpy as np
 
-from qphys.stages import ERROR_CAUSES, Analyser, CoherentEmission, Complexes, Response, Transmittance
+from qphys.stages import ERROR_CAUSES, Analyser, CoherentEmission, Complexes, PairEmission, Response, Transmittance
 
 DETECTION_CAUSES: Final = ERROR_CAUSES[:4]
 """Causes of errors that can be switched off before the clicks; double clicks are told by their own outcomes."""
@@ -80,16 +80,28 @@ def respond(
     )
 
 
+@overload
 def without(
     cause: str, emission: CoherentEmission, analyser: Analyser, transmittance: Transmittance
-) -> tuple[CoherentEmission, Analyser, Transmittance]:
+) -> tuple[CoherentEmission, Analyser, Transmittance]: ...
+
+
+@overload
+def without(
+    cause: str, emission: PairEmission, analyser: Analyser, transmittance: Transmittance
+) -> tuple[PairEmission, Analyser, Transmittance]: ...
+
+
+def without(
+    cause: str, emission: CoherentEmission | PairEmission, analyser: Analyser, transmittance: Transmittance
+) -> tuple[CoherentEmission | PairEmission, Analyser, Transmittance]:
     """The same source, receiver and channel with one cause of errors switched off.
 
     Parameters
     ----------
     cause : str
-        ``preparation``: ideal states. ``optics``: ideal analyser, no turn of the polarization on the way (its loss stays).
-        ``dark counts``: none. ``sky``: no background.
+        ``preparation``: ideal states, of pairs their `ideal`. ``optics``: ideal analyser, no turn of the polarization on the
+        way (its loss stays). ``dark counts``: none. ``sky``: no background.
     emission, analyser, transmittance
         As they are.
 
@@ -103,6 +115,8 @@ def without(
         `cause` is none of `DETECTION_CAUSES`.
     """
     if cause == "preparation":
+        if isinstance(emission, PairEmission):
+            return emission.ideal or emission, analyser, transmittance
         return replace(emission, amplitude=emission.ideal_amplitude), analyser, transmittance
     if cause == "optics":
         kept = 0.5 * (np.abs(transmittance.jones) ** 2).sum(axis=(-2, -1))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from qphys.keyrates.analyze import PROTOCOLS, analyze, analyze_over_time, unproven_effects
+from qphys.keyrates.analyze import PROTOCOLS, analyze, analyze_over_time, heading, rows, settings_of, unproven_effects
 from qphys.keyrates.settings import AnalysisSettings, settings_from
-from qphys.keyrates.table import heading, rows, status_names
+from qphys.keyrates.table import status_names
 
 __all__ = [
     "PROTOCOLS",
@@ -14,6 +14,7 @@ __all__ = [
     "heading",
     "rows",
     "settings_from",
+    "settings_of",
     "status_names",
     "unproven_effects",
 ]

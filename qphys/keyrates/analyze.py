@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,17 +13,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qphys.errors import UserError, nearest
+from qphys.keyrates import bbm92, chsh, table
 from qphys.keyrates.decoy_bb84 import analyze_decoy_bb84, sender_of
-from qphys.keyrates.settings import AnalysisSettings, settings_from
+from qphys.keyrates.settings import AnalysisSettings
 from qphys.keyrates.sifting import sifted_over_time
 from qphys.keyrates.table import status_names
+from qphys.record import Record, parse
 from qphys.statistics import schema
 
 if TYPE_CHECKING:
     import xarray as xr
 
-PROTOCOLS: Final[Mapping[str, Callable[[xr.Dataset, AnalysisSettings], xr.Dataset]]] = {
-    schema.PROTOCOL_DECOY_BB84: analyze_decoy_bb84,
+
+@dataclass(frozen=True)
+class Protocol:
+    """What this room can do for a protocol."""
+
+    settings: type[Record]
+    """Table ``[analysis]``."""
+    analyze: Callable[[xr.Dataset, Any], xr.Dataset]
+    heading: Callable[[xr.Dataset], str]
+    rows: Callable[[xr.Dataset], list[dict[str, Any]]]
+
+
+PROTOCOLS: Final[Mapping[str, Protocol]] = {
+    schema.PROTOCOL_DECOY_BB84: Protocol(AnalysisSettings, analyze_decoy_bb84, table.heading, table.rows),
+    bbm92.PROTOCOL: Protocol(bbm92.BBM92Settings, bbm92.analyze_bbm92, bbm92.heading, bbm92.rows),
+    chsh.PROTOCOL: Protocol(chsh.CHSHSettings, chsh.analyze_chsh, chsh.heading, chsh.rows),
 }
 """Protocol of a file -> its analysis. Another protocol is another file of this room and a line here."""
 
@@ -37,7 +54,7 @@ UNPROVEN: Final[dict[str, str]] = {
 
 def analyze(
     dataset: xr.Dataset | str | PathLike[str],
-    settings: AnalysisSettings | Mapping[str, Any] | None = None,
+    settings: Record | Mapping[str, Any] | None = None,
     **overrides: Any,
 ) -> xr.Dataset:
     """Sift detection statistics and bound the secret key that they give.
@@ -84,7 +101,7 @@ def analyze(
 
 def analyze_over_time(
     dataset: xr.Dataset,
-    settings: AnalysisSettings | Mapping[str, Any] | None = None,
+    settings: Record | Mapping[str, Any] | None = None,
     *,
     point: int = 0,
     **overrides: Any,
@@ -114,7 +131,10 @@ def analyze_over_time(
         The file holds no counts against time, or there is no such point.
     """
     chosen, _ = own_settings(dataset, settings, overrides)
-    _analysis_of(dataset)
+    if isinstance(chosen, bbm92.BBM92Settings):
+        return bbm92.bbm92_over_time(dataset, chosen, point=point, duration=_durations(dataset, point))
+    if not isinstance(chosen, AnalysisSettings):
+        raise UserError(f"protocol = '{dataset.attrs['protocol']}': has no sifted rate against time")
     sender = sender_of(dataset, chosen)
     if not 0 <= point < len(sender.status):
         raise UserError(f"point = {point}: the file has points 0 to {len(sender.status) - 1}")
@@ -141,9 +161,9 @@ def analyze_over_time(
 
 def own_settings(
     dataset: xr.Dataset,
-    settings: AnalysisSettings | Mapping[str, Any] | None = None,
+    settings: Record | Mapping[str, Any] | None = None,
     overrides: Mapping[str, Any] | None = None,
-) -> tuple[AnalysisSettings, str]:
+) -> tuple[Any, str]:
     """Settings of an analysis and where they are from: given, of the file's own run, or the defaults.
 
     Raises
@@ -151,17 +171,55 @@ def own_settings(
     UserError
         A setting is unknown or not allowed, or the file's runs have different ones and none are given.
     """
+    record = _protocol(dataset).settings
     replaced = {key: value for key, value in (overrides or {}).items() if value is not None}
     told = f", {', '.join(sorted(replaced))} replaced" if replaced else ""
-    if isinstance(settings, AnalysisSettings) or settings:
-        return settings_from(settings, **replaced), f"given{told}"
-    tables = [table for table in _tables(_resolved_run(dataset), "analysis") if isinstance(table, Mapping)]
-    distinct = {json.dumps(table, sort_keys=True): table for table in tables if table}
+    if isinstance(settings, Record) or settings:
+        given = settings.model_dump() if isinstance(settings, Record) else dict(settings or {})
+        return parse(record, given | replaced, "analysis"), f"given{told}"
+    tables = [found for found in _tables(_resolved_run(dataset), "analysis") if isinstance(found, Mapping)]
+    distinct = {json.dumps(found, sort_keys=True): found for found in tables if found}
     if len(distinct) > 1:
         raise UserError("the file's runs have different tables [analysis]; give the settings")
     if distinct:
-        return settings_from(next(iter(distinct.values())), where="resolved_run: analysis", **replaced), f"run{told}"
-    return settings_from(None, **replaced), f"defaults{told}"
+        own = dict(next(iter(distinct.values())))
+        return parse(record, own | replaced, "resolved_run: analysis"), f"run{told}"
+    return parse(record, replaced, "analysis"), f"defaults{told}"
+
+
+def settings_of(protocol: str, given: Mapping[str, Any], *, where: str) -> Record:
+    """Checked settings of a protocol's analysis, so that a mistake is told before anything is simulated.
+
+    Parameters
+    ----------
+    protocol : str
+        Name of the protocol.
+    given : mapping
+        Parsed TOML.
+    where : str
+        File and key path, for messages.
+
+    Returns
+    -------
+    Record
+        The checked settings.
+
+    Raises
+    ------
+    UserError
+        Unknown key or value that is not allowed.
+    """
+    return parse(PROTOCOLS[protocol].settings, given, where)
+
+
+def heading(result: xr.Dataset) -> str:
+    """One line over the table of a result: title, proof, epsilons and the other choices."""
+    return PROTOCOLS[str(result.attrs["protocol"])].heading(result)
+
+
+def rows(result: xr.Dataset) -> list[dict[str, Any]]:
+    """A row for each point of a result: from its expected counts, and the mean over its samples."""
+    return PROTOCOLS[str(result.attrs["protocol"])].rows(result)
 
 
 def unproven_effects(dataset: xr.Dataset) -> tuple[str, ...]:
@@ -174,12 +232,9 @@ def unproven_effects(dataset: xr.Dataset) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _analyzed(
-    dataset: xr.Dataset, settings: AnalysisSettings | Mapping[str, Any] | None, overrides: Mapping[str, Any]
-) -> xr.Dataset:
-    analysis = _analysis_of(dataset)
+def _analyzed(dataset: xr.Dataset, settings: Record | Mapping[str, Any] | None, overrides: Mapping[str, Any]) -> xr.Dataset:
     chosen, source = own_settings(dataset, settings, overrides)
-    result = analysis(dataset, chosen)
+    result = _protocol(dataset).analyze(dataset, chosen)
     notes = str(dataset.attrs.get("notes", "")).splitlines()
     if "absent_outcomes" in result.attrs and not any(result.attrs["absent_outcomes"] in note for note in notes):
         notes.append(f"not in the file, counted as 0: {result.attrs['absent_outcomes']}")
@@ -211,7 +266,7 @@ def _refusals(result: xr.Dataset, prefix: str) -> Iterator[str]:
                 yield f"key 0 in {number} of {result[name].size} rows of {kind} counts: {meaning}"
 
 
-def _analysis_of(dataset: xr.Dataset) -> Callable[[xr.Dataset, AnalysisSettings], xr.Dataset]:
+def _protocol(dataset: xr.Dataset) -> Protocol:
     protocol = dataset.attrs.get("protocol")
     if protocol is None:
         raise UserError("attribute 'protocol' is missing; it names the protocol that the counts belong to")

@@ -841,8 +841,7 @@ def _columns(point: xr.Dataset, prefix: str) -> dict[str, Any]:
     def mean(name: str) -> float:
         return float(np.mean(point[f"{prefix}{name}"].values))
 
-    by_proof = point[f"{prefix}key_length_by_proof"]
-    told = {
+    return {
         "key [bit]": mean("key_length"),
         "coincidences": mean("coincidence_count"),
         "signal to noise": mean("signal_to_noise"),
@@ -851,10 +850,5 @@ def _columns(point: xr.Dataset, prefix: str) -> dict[str, Any]:
         "QBER Z %": 100 * mean("qber_z"),
         "QBER X %": 100 * mean("qber_x"),
         "S, inferred": mean("inferred_chsh"),
-        "leakage [bit]": float(point[f"{prefix}leakage"].sum(KEY_BASIS, skipna=False).mean()),
-    }
-    told |= {f"{proof} [bit]": float(by_proof.sel({PROOF: proof}).mean()) for proof in COMPOSABLE}
-    return told | {
         "asymptotic, no proof [bit]": mean("asymptotic_key_length_estimate"),
-        "Yin 2020, no proof [bit]": mean("yin2020_key_length_estimate"),
     }

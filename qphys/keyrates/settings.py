@@ -83,28 +83,3 @@ def settings_from(
     """
     table = settings.model_dump() if isinstance(settings, AnalysisSettings) else dict(settings or {})
     return parse(AnalysisSettings, table | {k: v for k, v in overrides.items() if v is not None}, where)
-
-
-def settings_of(protocol: str, table: Mapping[str, Any], *, where: str) -> Record:
-    """Checked settings of a protocol's analysis, so that a mistake is told before anything is simulated.
-
-    Parameters
-    ----------
-    protocol : str
-        Name of the protocol.
-    table : mapping
-        Parsed TOML.
-    where : str
-        File and key path, for messages.
-
-    Returns
-    -------
-    Record
-        The checked settings.
-
-    Raises
-    ------
-    UserError
-        Unknown key or value that is not allowed.
-    """
-    return settings_from(table, where=where)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from qphys.plots.figures import FIGURES, comparison, draw, loss, overview, qber, rates, sky, sweep
+from qphys.plots.figures import FIGURES, PAIR_FIGURES, comparison, draw, loss, overview, qber, rates, sky, sweep
 
-__all__ = ["FIGURES", "comparison", "draw", "loss", "overview", "qber", "rates", "sky", "sweep"]
+__all__ = ["FIGURES", "PAIR_FIGURES", "comparison", "draw", "loss", "overview", "qber", "rates", "sky", "sweep"]

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from qphys.errors import RunError, UserError
+from qphys.plots import pairs
+from qphys.plots.pairs import COLOURS
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
-
-COLOURS: Final = ("#1f4e79", "#c55a11", "#548235", "#7f3f98", "#808080", "#b8860b")
-"""Line colours, told apart also in print and by colour-blind readers."""
 
 BIN: Final = 10
 """Steps that are joined for an error rate that can be read."""
@@ -67,15 +66,16 @@ def draw(
 
     path = Path(path)
     name = _choice(statistics) if figure == "auto" else figure
-    if name not in FIGURES:
-        raise UserError(f"figure = {name!r}: unknown (allowed: auto, {', '.join(FIGURES)})")
+    figures = PAIR_FIGURES if "alice_outcome" in statistics.dims else FIGURES
+    if name not in figures:
+        raise UserError(f"figure = {name!r}: not for this file (allowed: auto, {', '.join(figures)})")
     points = int(statistics.sizes.get("point", 1))
     if not 0 <= point < points:
         raise UserError(f"point = {point}: the file has points 0 to {points - 1}")
-    canvas = Canvas(figsize=(10, 7.5), layout="constrained")
-    if name not in ("sweep", "comparison"):
+    canvas = Canvas(figsize=(13, 7.5) if figures is PAIR_FIGURES else (10, 7.5), layout="constrained")
+    if name == "overview":
         statistics = statistics.isel(point=[point]) if "point" in statistics.dims else statistics
-    FIGURES[name](statistics, canvas, comparison)
+    figures[name](statistics, canvas, comparison)
     if path.suffix.lstrip(".") not in canvas.canvas.get_supported_filetypes():
         raise UserError(f"{path}: cannot draw '{path.suffix}' (allowed: .png, .pdf, .svg)")
     try:
@@ -89,7 +89,9 @@ def draw(
 def _choice(statistics: xr.Dataset) -> str:
     if "case" in statistics.coords and len(set(np.atleast_1d(statistics["case"].values).tolist())) > 1:
         return "comparison"
-    return "sweep" if statistics.sizes.get("point", 1) > 1 else "overview"
+    if statistics.sizes.get("point", 1) == 1:
+        return "overview"
+    return "correlations" if str(statistics.attrs.get("protocol", "")) == "chsh" else "sweep"
 
 
 def overview(statistics: xr.Dataset, canvas: Figure, comparison: xr.Dataset | None = None) -> list[Axes]:
@@ -148,7 +150,7 @@ def comparison(statistics: xr.Dataset, canvas: Figure, comparison: xr.Dataset | 
     axes[0, 0].legend(fontsize="small", frameon=False)
     if comparison is not None:
         _anchors(statistics, axes[0, 1], axes[1, 0], comparison)
-        _residuals(axes[1, 1], comparison, cases)
+        residuals(axes[1, 1], comparison, cases)
     else:
         axes[1, 1].set_axis_off()
     canvas.suptitle(str(statistics.attrs.get("title", "")))
@@ -267,7 +269,15 @@ FIGURES: Final[dict[str, Callable[[Any, Any, Any], list[Any]]]] = {
     "sweep": sweep,
     "comparison": comparison,
 }
-"""Figures that `draw` knows."""
+"""Figures of a prepare-and-measure protocol that `draw` knows."""
+
+PAIR_FIGURES: Final[dict[str, Callable[[Any, Any, Any], list[Any]]]] = {
+    "overview": pairs.overview,
+    "sweep": sweep,
+    "comparison": pairs.cases,
+    "correlations": pairs.correlations,
+}
+"""Figures of an entangled protocol that `draw` knows."""
 
 
 def _time(statistics: xr.Dataset) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -335,7 +345,7 @@ def _anchors(statistics: xr.Dataset, rate_axis: Axes, qber_axis: Axes, compariso
             )
 
 
-def _residuals(axis: Axes, comparison: xr.Dataset, cases: list[str]) -> None:
+def residuals(axis: Axes, comparison: xr.Dataset, cases: list[str]) -> None:
     """Residuals in per cent of each published output, a mark a case."""
     outputs = comparison.isel(row=np.flatnonzero(comparison["verdict"].values.astype(str) != "input"))
     names = list(dict.fromkeys(str(v) for v in outputs["name"].values))

@@ -9,9 +9,15 @@ from __future__ import annotations
 from typing import Final
 
 from qphys.record import Record
+from qphys.sources.density_pairs import DensityPairs
+from qphys.sources.squeezers import SqueezedPairs
 from qphys.sources.weak_coherent import WeakCoherent
 
-KINDS: Final[dict[str, type[Record]]] = {"weak-coherent": WeakCoherent}
+KINDS: Final[dict[str, type[Record]]] = {
+    "weak-coherent": WeakCoherent,
+    "squeezed-pairs": SqueezedPairs,
+    "density-pairs": DensityPairs,
+}
 """Kind of source, as it stands in TOML, and its record."""
 
-__all__ = ["KINDS", "WeakCoherent"]
+__all__ = ["KINDS", "DensityPairs", "SqueezedPairs", "WeakCoherent"]

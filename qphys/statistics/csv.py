@@ -1,4 +1,4 @@
-"""A laboratory's table of counts: a line for each intensity, basis, bit and outcome, and the protocol it belongs to."""
+"""A laboratory's table of counts, a line for each setting and outcome, and the protocol that it belongs to."""
 
 from __future__ import annotations
 
@@ -22,11 +22,20 @@ from qphys.statistics.read import DOUBLE_CLICKS, SINGLE_CLICKS, check
 if TYPE_CHECKING:
     import xarray as xr
 
-COLUMNS: Final = (schema.INTENSITY, schema.ALICE_BASIS, schema.ALICE_BIT, schema.BOB_OUTCOME, "counts")
-"""Columns that a table must have, in any order."""
-
 PULSES: Final = "pulses_sent"
-"""Column that a table may have: pulses sent with the line's setting, the same in all lines of a setting."""
+"""Column that a table of decoy-bb84 may have: pulses sent with the line's setting, the same in all lines of a setting."""
+
+ACCIDENTAL: Final = "accidental_counts"
+"""Column that a table of bbm92 may have: coincidences with this pair of outcomes in shifted windows."""
+
+COLUMNS: Final = {
+    schema.PROTOCOL_DECOY_BB84: (*schema.CELLS[schema.PROTOCOL_DECOY_BB84], "counts"),
+    schema.PROTOCOL_BBM92: (*schema.CELLS[schema.PROTOCOL_BBM92], "counts"),
+}
+"""Columns that a table of a protocol must have, in any order."""
+
+OPTIONAL_COLUMNS: Final = {schema.PROTOCOL_DECOY_BB84: PULSES, schema.PROTOCOL_BBM92: ACCIDENTAL}
+"""The column that it may have besides."""
 
 MOST: Final = 2**53
 """Largest count: beyond it a double skips whole numbers."""
@@ -83,6 +92,28 @@ class LabProtocol(Record):
         return np.repeat(joint[..., np.newaxis], len(schema.BITS), axis=-1)
 
 
+class PairLabProtocol(Record):
+    """What a laboratory says of its pair source; a table of counts needs nothing but the protocol's name."""
+
+    protocol: Literal["bbm92"]
+    trials: Annotated[int, Field(ge=1, le=MOST)] | None = None
+    """Time windows, or pulses, in all."""
+    trial_rate_mhz: Annotated[float, Field(gt=0)] | None = None
+    wavelength_nm: Annotated[float, Field(gt=0)] | None = None
+    mean_pair_number: Annotated[float, Field(ge=0)] | None = None
+    """Mean number of pairs that the source emits in a trial."""
+    coincidence_window_ns: Annotated[float, Field(gt=0)] | None = None
+    pair_rate_mhz: Annotated[float, Field(ge=0)] | None = None
+    """Pairs that the source emits a second."""
+
+
+RECORDS: Final[dict[str, type[LabProtocol] | type[PairLabProtocol]]] = {
+    schema.PROTOCOL_DECOY_BB84: LabProtocol,
+    schema.PROTOCOL_BBM92: PairLabProtocol,
+}
+"""Protocols whose counts may be a table."""
+
+
 @dataclass(frozen=True)
 class _Line:
     """A line of the table, checked."""
@@ -100,17 +131,20 @@ def read_csv(path: str | PathLike[str], protocol: str | PathLike[str] | Mapping[
     Parameters
     ----------
     path : path
-        Comma-separated; lines that begin with ``#`` are comments. The first other line names the columns: ``intensity``
-        (name or number), ``alice_basis``, ``alice_bit``, ``bob_outcome``, ``counts`` and, if known, ``pulses_sent``. A
-        line for each setting and single click; those of double clicks count as 0 where they are absent, and the result
-        says so; those of ``none`` follow from the pulses sent.
+        Comma-separated; lines that begin with ``#`` are comments. The first other line names the columns: of decoy-bb84
+        ``intensity`` (name or number), ``alice_basis``, ``alice_bit``, ``bob_outcome``, ``counts`` and, if known,
+        ``pulses_sent``; of bbm92 ``alice_outcome``, ``bob_outcome``, ``counts`` and, if known, ``accidental_counts``. A
+        line for each setting, or outcome of Alice, and single click; those of double clicks count as 0 where they are
+        absent, and the result says so; those of ``none`` follow from the pulses sent. With bbm92, lines of ``none`` are
+        there for every single click of the other arm, or not at all; that of no click at all follows from the trials.
     protocol : path or mapping
-        TOML file of a :class:`LabProtocol`, or its content.
+        TOML file of a :class:`LabProtocol` or :class:`PairLabProtocol`, or its content.
 
     Returns
     -------
     xarray.Dataset
-        One point, one realisation; ``counts`` over settings and outcomes. The attribute ``notes`` says what was assumed.
+        One point, one realisation; ``counts`` over settings and outcomes, or pairs of outcomes. The attribute
+        ``notes`` says what was assumed.
 
     Raises
     ------
@@ -129,25 +163,41 @@ def read_csv(path: str | PathLike[str], protocol: str | PathLike[str] | Mapping[
     48
     """
     where = "protocol" if isinstance(protocol, Mapping) else str(protocol)
-    lab = parse(LabProtocol, protocol if isinstance(protocol, Mapping) else read_toml(Path(protocol)), where)
+    told = protocol if isinstance(protocol, Mapping) else read_toml(Path(protocol))
+    name = told.get("protocol")
+    if "protocol" in told and name not in RECORDS:
+        raise UserError(
+            f"{where}: protocol = {name!r}: unknown{nearest(str(name), RECORDS)} (allowed: {', '.join(RECORDS)})"
+        )
+    lab = parse(RECORDS[str(name)] if name in RECORDS else LabProtocol, told, where)
+    if isinstance(lab, PairLabProtocol):
+        return _of_pairs(Path(path), lab)
     lines = list(_lines(Path(path), lab))
     _check_complete(lines, lab, str(path))
     return _dataset(lines, lab, str(path))
 
 
-def _lines(path: Path, lab: LabProtocol) -> Iterator[_Line]:
-    seen: dict[tuple[tuple[int, int, int], str], int] = {}
+def _fields(path: Path, protocol: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """Number and fields of every line."""
     header: list[str] | None = None
     for number, text in enumerate(_text(path).splitlines(), 1):
         if not text.strip() or text.lstrip().startswith("#"):
             continue
         fields = [field.strip().strip('"') for field in text.split(",")]
         if header is None:
-            header = _header(fields, f"{path}, line {number}")
+            header = _header(fields, f"{path}, line {number}", protocol)
             continue
         if len(fields) != len(header):
             raise UserError(f"{path}, line {number}: {len(fields)} fields; {len(header)} are needed ({', '.join(header)})")
-        line = _line(dict(zip(header, fields, strict=True)), number, lab, f"{path}, line {number}")
+        yield number, dict(zip(header, fields, strict=True))
+    if header is None:
+        raise UserError(f"{path}: empty; a line that names the columns is needed ({', '.join(COLUMNS[protocol])})")
+
+
+def _lines(path: Path, lab: LabProtocol) -> Iterator[_Line]:
+    seen: dict[tuple[tuple[int, int, int], str], int] = {}
+    for number, fields in _fields(path, lab.protocol):
+        line = _line(fields, number, lab, f"{path}, line {number}")
         if (line.setting, line.outcome) in seen:
             raise UserError(
                 f"{path}, line {number}: {_told(line.setting, lab)}, {line.outcome} stands in line "
@@ -155,8 +205,6 @@ def _lines(path: Path, lab: LabProtocol) -> Iterator[_Line]:
             )
         seen[line.setting, line.outcome] = number
         yield line
-    if header is None:
-        raise UserError(f"{path}: empty; a line that names the columns is needed ({', '.join(COLUMNS)})")
 
 
 def _text(path: Path) -> str:
@@ -168,8 +216,8 @@ def _text(path: Path) -> str:
         raise UserError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
 
 
-def _header(fields: list[str], place: str) -> list[str]:
-    allowed = (*COLUMNS, PULSES)
+def _header(fields: list[str], place: str, protocol: str) -> list[str]:
+    allowed = (*COLUMNS[protocol], OPTIONAL_COLUMNS[protocol])
     if len(fields) == 1 and (";" in fields[0] or "\t" in fields[0]):
         raise UserError(f"{place}: columns must be separated by commas")
     for name in fields:
@@ -177,7 +225,7 @@ def _header(fields: list[str], place: str) -> list[str]:
             raise UserError(f"{place}: unknown column '{name}'{nearest(name, allowed)} (allowed: {', '.join(allowed)})")
     if len(set(fields)) != len(fields):
         raise UserError(f"{place}: a column stands twice in {', '.join(fields)}")
-    missing = [name for name in COLUMNS if name not in fields]
+    missing = [name for name in COLUMNS[protocol] if name not in fields]
     if missing:
         raise UserError(f"{place}: column {', '.join(missing)} is missing; there are {', '.join(fields)}")
     return fields
@@ -244,8 +292,6 @@ def _check_complete(lines: list[_Line], lab: LabProtocol, path: str) -> None:
 
 
 def _dataset(lines: list[_Line], lab: LabProtocol, path: str) -> xr.Dataset:
-    import xarray as xr
-
     outcomes = [label for label in schema.OUTCOMES_BB84 if any(line.outcome == label for line in lines)]
     shape = lab.setting_probability.shape
     counts = np.zeros((*shape, len(outcomes)), dtype=np.int64)
@@ -273,20 +319,35 @@ def _dataset(lines: list[_Line], lab: LabProtocol, path: str) -> xr.Dataset:
     }
     if pulses is not None:
         variables[PULSES] = (schema.SETTINGS_BB84, pulses)
-    si = lab.si
-    for name, value in (("trial_rate", si.trial_rate), ("wavelength", si.wavelength)):
-        if value is not None:
-            variables[name] = ((), value)
-    units = {name: (schema.VARIABLES[name].units, schema.VARIABLES[name].long_name) for name in variables if name != PULSES}
-    units[PULSES] = ("1", "pulses sent with this setting")
+    variables |= _numbers(lab, ("trial_rate", "wavelength"))
     labels = {
         schema.INTENSITY: lab.labels,
         schema.ALICE_BASIS: schema.BASES,
         schema.ALICE_BIT: schema.BITS,
         schema.BOB_OUTCOME: outcomes,
     }
+    return _checked(variables, labels, notes, lab, path)
+
+
+def _numbers(lab: LabProtocol | PairLabProtocol, names: Sequence[str]) -> dict[str, Any]:
+    """Numbers of the protocol's file that are variables of the statistics, where it gives them."""
+    given = {name: getattr(lab.si, name) for name in names}
+    return {name: ((), value) for name, value in given.items() if value is not None}
+
+
+def _checked(
+    variables: Mapping[str, Any],
+    labels: Mapping[str, Sequence[str]],
+    notes: Sequence[str],
+    lab: LabProtocol | PairLabProtocol,
+    path: str,
+) -> xr.Dataset:
+    import xarray as xr
+
+    known = {name: (variable.units, variable.long_name) for name, variable in schema.variables(lab.protocol).items()}
+    known[PULSES] = ("1", "pulses sent with this setting")
     dataset = xr.Dataset(
-        {n: (*given, dict(zip(("units", "long_name"), units[n], strict=True))) for n, given in variables.items()},
+        {n: (*given, dict(zip(("units", "long_name"), known[n], strict=True))) for n, given in variables.items()},
         {dim: (dim, np.asarray(names, dtype=object), coordinate_attributes(dim)) for dim, names in labels.items()},
         {"format": schema.FORMAT, "qphys_schema": schema.VERSION, "protocol": lab.protocol},
     )
@@ -295,6 +356,61 @@ def _dataset(lines: list[_Line], lab: LabProtocol, path: str) -> xr.Dataset:
     if notes:
         dataset.attrs["notes"] = "\n".join(notes)
     return check(dataset, path)
+
+
+def _of_pairs(path: Path, lab: PairLabProtocol) -> xr.Dataset:
+    counts: dict[tuple[str, str], int] = {}
+    accidental: dict[tuple[str, str], int] = {}
+    seen: dict[tuple[str, str], int] = {}
+    for number, fields in _fields(path, lab.protocol):
+        place = f"{path}, line {number}"
+        for dim in schema.CELLS[lab.protocol]:
+            _place(fields[dim], schema.OUTCOMES_BB84, f"{place}: {dim}")
+        cell = (fields[schema.ALICE_OUTCOME], fields[schema.BOB_OUTCOME])
+        if cell in seen:
+            raise UserError(f"{place}: {', '.join(cell)} stands in line {seen[cell]} already")
+        seen[cell] = number
+        counts[cell] = _count(fields["counts"], f"{place}: counts")
+        if fields.get(ACCIDENTAL):
+            accidental[cell] = _count(fields[ACCIDENTAL], f"{place}: {ACCIDENTAL}")
+    none = (schema.NO_CLICK, schema.NO_CLICK)
+    if (
+        lab.trials is not None
+        and none not in counts
+        and all(any(cell[arm] == none[arm] for cell in counts) for arm in range(2))
+    ):
+        for table in (counts, accidental) if accidental else (counts,):
+            table[none] = lab.trials - sum(table.values())
+            if table[none] < 0:
+                raise UserError(f"{path}: more clicks than the {lab.trials} trials")
+    outcomes = [tuple(o for o in schema.OUTCOMES_BB84 if any(cell[arm] == o for cell in counts)) for arm in range(2)]
+    notes = _check_pairs(counts, outcomes, str(path))
+    if accidental and len(accidental) != len(counts):
+        cell = next(cell for cell in counts if cell not in accidental)
+        raise UserError(f"{path}, line {seen[cell]}: {ACCIDENTAL} is missing; give it in all lines or in none")
+    variables: dict[str, Any] = {"counts": (schema.CELLS[lab.protocol], _table(counts, outcomes))}
+    if accidental:
+        variables[ACCIDENTAL] = (schema.CELLS[lab.protocol], _table(accidental, outcomes))
+    numbers = ("trials", "trial_rate", "wavelength", "mean_pair_number", "coincidence_window", "pair_rate")
+    variables |= _numbers(lab, numbers)
+    return _checked(variables, dict(zip(schema.CELLS[lab.protocol], outcomes, strict=True)), notes, lab, str(path))
+
+
+def _check_pairs(counts: Mapping[tuple[str, str], int], outcomes: Sequence[Sequence[str]], path: str) -> list[str]:
+    """Every pair of single clicks needs its line; an outcome ``none`` those with every single click of the other arm."""
+    singles = [(*SINGLE_CLICKS, *(label for label in own if label == schema.NO_CLICK)) for own in outcomes]
+    missing = [(a, b) for a in singles[0] for b in singles[1] if (a, b) not in counts]
+    if missing:
+        raise UserError(
+            f"{path}: {len(missing)} lines are missing, the first: {', '.join(missing[0])} "
+            "(what was never seen needs a line with 0; none, none follows from the trials)"
+        )
+    absent = sum((a, b) not in counts for a in outcomes[0] for b in outcomes[1])
+    return [f"{absent} pairs of outcomes with a double click have no line and count as 0"] if absent else []
+
+
+def _table(cells: Mapping[tuple[str, str], int], outcomes: Sequence[Sequence[str]]) -> NDArray[np.int64]:
+    return np.asarray([[cells.get((a, b), 0) for b in outcomes[1]] for a in outcomes[0]], dtype=np.int64)
 
 
 def _pulses(lines: list[_Line], lab: LabProtocol, path: str) -> NDArray[np.int64] | None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 Label = str | int | float
 
-LABELLED: Final = (*schema.SETTINGS_BB84, schema.BOB_OUTCOME, schema.CAUSE)
+LABELLED: Final = (*schema.SETTINGS_BB84, schema.ALICE_OUTCOME, schema.BOB_OUTCOME, schema.ARM, schema.CAUSE)
 """Dimensions whose places have names."""
 
 COORDINATES: Final[dict[str, tuple[str, str]]] = {
@@ -30,15 +30,20 @@ COORDINATES: Final[dict[str, tuple[str, str]]] = {
     schema.INTENSITY: ("", "intensity that the sender chose"),
     schema.ALICE_BASIS: ("", "basis that the sender chose"),
     schema.ALICE_BIT: ("", "bit that the sender chose"),
+    schema.ALICE_OUTCOME: ("", "what Alice's receiver saw"),
     schema.BOB_OUTCOME: ("", "what the receiver saw"),
+    schema.ARM: ("", "arm of the pair source"),
     schema.CAUSE: ("", "cause of errors that is switched off"),
 }
 """Unit and meaning of every coordinate."""
 
-WHOLE: Final = ("counts", "trials")
+SAMPLED: Final = ("counts", "accidental_counts")
+"""Variables of sampled numbers of trials, realisation by realisation and step by step."""
+
+WHOLE: Final = (*SAMPLED, "trials")
 """Variables of whole numbers."""
 
-ZERO_BEHIND_THE_END: Final = ("counts", "trials", "expected_counts")
+ZERO_BEHIND_THE_END: Final = (*WHOLE, "expected_counts", "expected_accidental_counts")
 """Variables that are 0 behind the end of a shorter pass; the others are NaN there."""
 
 TEXT: Final = ("block_identity",)
@@ -58,6 +63,7 @@ class Told:
 class PointArrays:
     """A point, checked: every array without the point's dimension, in the order of dimensions of the schema."""
 
+    protocol: str
     arrays: dict[str, Array]
     labels: dict[str, tuple[str, ...]]
     """Names along each labelled dimension."""
@@ -72,15 +78,17 @@ class PointArrays:
         return 0 if self.time is None else len(self.time)
 
 
-def point_arrays(point: Mapping[str, Any]) -> PointArrays:
+def point_arrays(point: Mapping[str, Any], protocol: str = schema.PROTOCOL_DECOY_BB84) -> PointArrays:
     """Check the arrays of one point.
 
     Parameters
     ----------
     point : mapping
-        Arrays under the names of `schema.VARIABLES`, without the dimension of the point; ``time`` [s]; ``axes``, labels of
-        settings, outcomes and causes (those of the schema by default); and, in words, ``warnings``, ``fading_model`` and
-        ``track_facts``.
+        Arrays under the names of `schema.variables`, without the dimension of the point; ``time`` [s]; ``axes``, labels of
+        settings, outcomes, arms and causes (those of the schema by default); and, in words, ``warnings``, ``fading_model``
+        and ``track_facts``.
+    protocol : str, optional
+        Of the file.
 
     Returns
     -------
@@ -104,7 +112,7 @@ def point_arrays(point: Mapping[str, Any]) -> PointArrays:
         time = np.asarray(time, dtype=np.float64)
         sizes[schema.TIME] = len(time)
     arrays: dict[str, Array] = {}
-    for name, variable in schema.VARIABLES.items():
+    for name, variable in schema.variables(protocol).items():
         if name not in given:
             continue
         arrays[name] = _array(name, given.pop(name))
@@ -115,12 +123,13 @@ def point_arrays(point: Mapping[str, Any]) -> PointArrays:
             if sizes.setdefault(dim, size) != size:
                 raise ValueError(f"{name}: {size} places along '{dim}', elsewhere {sizes[dim]}")
     if given:
-        raise ValueError(f"unknown names in a point: {', '.join(given)}")
+        raise ValueError(f"unknown names in a point of {protocol}: {', '.join(given)}")
     if schema.TIME in sizes and time is None:
         raise ValueError("time: missing; the centres of the steps are needed")
     return PointArrays(
+        protocol=protocol,
         arrays=arrays,
-        labels={dim: _labels(dim, size, axes) for dim, size in sizes.items() if dim in LABELLED},
+        labels={dim: _labels(dim, size, axes, protocol) for dim, size in sizes.items() if dim in LABELLED},
         time=time,
         realisations=sizes.get(schema.REALISATION),
         told=told,
@@ -138,17 +147,30 @@ def _array(name: str, value: Any) -> Array:
     return whole
 
 
-def _labels(dim: str, size: int, axes: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+def known_labels(protocol: str) -> dict[str, tuple[str, ...]]:
+    """Labels that the schema fixes, by dimension; the outcomes of a CHSH test have only a form."""
+    fixed: dict[str, tuple[str, ...]] = {schema.ALICE_BASIS: schema.BASES, schema.ALICE_BIT: schema.BITS}
+    fixed[schema.ARM] = schema.ARMS
+    if protocol != schema.PROTOCOL_CHSH:
+        fixed |= {schema.ALICE_OUTCOME: schema.OUTCOMES_BB84, schema.BOB_OUTCOME: schema.OUTCOMES_BB84}
+    return {dim: fixed[dim] for dim in labelled(protocol) if dim in fixed}
+
+
+def labelled(protocol: str) -> tuple[str, ...]:
+    """Dimensions of a protocol's file whose places have names."""
+    arms = (schema.ARM,) if protocol in schema.PAIR_PROTOCOLS else ()
+    return (*schema.CELLS[protocol], *arms, schema.CAUSE)
+
+
+def _labels(dim: str, size: int, axes: Mapping[str, tuple[str, ...]], protocol: str) -> tuple[str, ...]:
     own = {
         schema.INTENSITY: tuple(str(i) for i in range(size)),
-        schema.ALICE_BASIS: schema.BASES,
-        schema.ALICE_BIT: schema.BITS,
-        schema.BOB_OUTCOME: schema.OUTCOMES_BB84,
         schema.CAUSE: stages.ERROR_CAUSES,
+        **known_labels(protocol),
     }
-    labels = axes.get(dim, own[dim])
+    labels = axes.get(dim, own.get(dim, ()))
     if len(labels) != size:
-        raise ValueError(f"axes: '{dim}' has {size} places; labels: {', '.join(labels)}")
+        raise ValueError(f"axes: '{dim}' has {size} places; labels: {', '.join(labels) or 'none'}")
     return labels
 
 
@@ -209,7 +231,7 @@ def sweep_coordinates(labels: Sequence[Mapping[str, Label]], points: int) -> dic
     result: dict[str, tuple[str, Array]] = {}
     for key in keys:
         name = key.replace(".", "_")
-        if name in schema.VARIABLES or name in COORDINATES or name in result:
+        if name in COORDINATES or name in result or any(name in own for own in schema.VARIABLES.values()):
             raise UserError(f"sweep.values {key}: a variable of the file is called '{name}' already")
         values = [label[key] for label in labels]
         if any(isinstance(value, str) for value in values):
@@ -266,7 +288,8 @@ def from_points(
     labels : sequence of mappings, optional
         For each point, swept key -> value.
     attributes : mapping, optional
-        Of the file, besides ``format`` and ``qphys_schema``.
+        Of the file, besides ``format`` and ``qphys_schema``. ``protocol`` decides which variables there are; decoy-bb84 by
+        default.
 
     Returns
     -------
@@ -282,7 +305,8 @@ def from_points(
     """
     import xarray as xr
 
-    told = [point_arrays(point) for point in points]
+    protocol = str((attributes or {}).get("protocol", schema.PROTOCOL_DECOY_BB84))
+    told = [point_arrays(point, protocol) for point in points]
     first = told[0]
     for index, point in enumerate(told):
         same_form(first, point, f"point {index}")
@@ -291,10 +315,10 @@ def from_points(
     trials = max((int(point.arrays["trials"].max(initial=0)) for point in told if "trials" in point.arrays), default=2**32)
     variables: dict[str, Any] = {}
     for name in first.arrays:
-        variable = schema.VARIABLES[name]
-        stacked = np.stack([padded(name, point.arrays[name], length) for point in told])
+        variable = schema.variables(protocol)[name]
+        stacked = np.stack([padded(name, variable.dims[1:], point.arrays[name], length) for point in told])
         if name in WHOLE:
-            stacked = stacked.astype(count_type(trials) if name == "counts" else "<i8")
+            stacked = stacked.astype(count_type(trials) if name in SAMPLED else "<i8")
         variables[name] = (variable.dims, stacked, {"units": variable.units, "long_name": variable.long_name})
     places: dict[str, Array] = {schema.POINT: np.arange(len(told), dtype="<i8")}
     if first.realisations is not None:
@@ -330,12 +354,11 @@ def swept_attributes(key: str) -> dict[str, str]:
     return {"units": "", "long_name": f"value of {key} in the run, in the unit of that name"}
 
 
-def padded(name: str, array: Array, length: int) -> Array:
-    """An array of a point with its time axis filled up to `length` steps; without a time axis, the array."""
-    dims = schema.VARIABLES[name].dims[1:]
+def padded(name: str, dims: Sequence[str], array: Array, length: int) -> Array:
+    """An array of a point, over `dims`, with its time axis filled up to `length` steps; without a time axis, the array."""
     if schema.TIME not in dims:
         return array
-    axis = dims.index(schema.TIME)
+    axis = list(dims).index(schema.TIME)
     if array.shape[axis] == length:
         return array
     shape = list(array.shape)

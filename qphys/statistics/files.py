@@ -29,6 +29,7 @@ from qphys.errors import RunError, UserError
 from qphys.statistics import schema
 from qphys.statistics.dataset import (
     COORDINATES,
+    SAMPLED,
     TEXT,
     Array,
     Label,
@@ -52,7 +53,7 @@ CHUNK_BYTES: Final = 2**17
 """About the size of a chunk of the smaller variables [byte]."""
 DEFLATE_LEVEL: Final = 2
 """Of zlib: level 6 takes twice the time and saves 5 % of the counts."""
-LARGE: Final = ("counts", "expected_counts")
+LARGE: Final = (*SAMPLED, "expected_counts", "expected_accidental_counts")
 """Variables whose chunks are packed in the parts and moved as they are."""
 LIBRARY_VERSIONS: Final = ("earliest", "v110")
 """Bounds of the HDF5 format, so that the bytes do not depend on what a newer library prefers."""
@@ -67,6 +68,8 @@ class Parts:
         The file that the parts become; its folder is made.
     identity : str
         SHA-256 of all that the content depends on.
+    protocol : str, optional
+        Of the file: it decides which variables there are.
     resume : bool, optional
         Go on where parts, or the whole, of the same identity lie.
     overwrite : bool, optional
@@ -85,13 +88,22 @@ class Parts:
     (False, False)
     """
 
-    def __init__(self, output: str | Path, identity: str, *, resume: bool = False, overwrite: bool = False) -> None:
+    def __init__(
+        self,
+        output: str | Path,
+        identity: str,
+        *,
+        protocol: str = schema.PROTOCOL_DECOY_BB84,
+        resume: bool = False,
+        overwrite: bool = False,
+    ) -> None:
         if resume and overwrite:
             raise UserError(
                 "--resume and --overwrite: one goes on from what lies there, the other replaces it; give only one"
             )
         self.output = Path(output)
         self.identity = identity
+        self.protocol = protocol
         self.folder = self.output.with_name(self.output.name + ".parts")
         self.complete = False
         self._begin(resume=resume, overwrite=overwrite)
@@ -160,7 +172,7 @@ class Parts:
         """
         if not points:
             raise ValueError("a part needs at least one point")
-        checked = [point_arrays(point) for point in points]
+        checked = [point_arrays(point, self.protocol) for point in points]
         for index, point in enumerate(checked):
             same_form(checked[0], point, f"part {number}, point {index}")
         common_time([point.time for point in checked])
@@ -180,7 +192,7 @@ class Parts:
         labels : sequence of mappings, optional
             For each point, swept key -> value.
         attributes : mapping, optional
-            Of the file, besides ``format``, ``qphys_schema`` and ``identity``; text and numbers only.
+            Of the file, besides ``format``, ``qphys_schema``, ``protocol`` and ``identity``; text and numbers only.
 
         Raises
         ------
@@ -190,14 +202,22 @@ class Parts:
             A part is missing, or the disk is full or failed; the parts stay.
         """
         numbers = self.numbers()
+        told = {"protocol": self.protocol, **(attributes or {}), "identity": self.identity}
+        if told["protocol"] != self.protocol:
+            raise ValueError(f"attribute protocol = {told['protocol']!r}: the parts are of {self.protocol!r}")
         if not numbers or numbers != list(range(len(numbers))):
             raise RunError(f"{self.folder}: parts are missing; those that lie there: {numbers}")
         aside = self.folder / "joined.tmp"
         with _told_as_failure(self.output):
-            _join([self.path(n) for n in numbers], aside, labels, {**(attributes or {}), "identity": self.identity})
+            _join([self.path(n) for n in numbers], aside, labels, told)
             _synchronised_rename(aside, self.output)
         self.complete = True
         self._clear()
+
+    def abandon(self) -> None:
+        """Leave nothing behind where no part is written: for a run that fails before its first part."""
+        if not self.complete and not self.numbers():
+            self._clear()
 
     def _lock(self) -> None:
         """Keep a second process out; a lock ends with its process, however that ends."""
@@ -294,10 +314,8 @@ def pack(block: Array) -> bytes:
     return zlib.compress(np.ascontiguousarray(planes).data, DEFLATE_LEVEL)
 
 
-def _chunks_of_point(name: str, array: Array, steps_a_chunk: int) -> Iterator[tuple[tuple[int, ...], bytes]]:
-    """Places (without the point) and packed bytes of one point's chunks of a large variable."""
-    dims = schema.VARIABLES[name].dims[1:]
-    axis = dims.index(schema.TIME)
+def _chunks_of_point(array: Array, axis: int, steps_a_chunk: int) -> Iterator[tuple[tuple[int, ...], bytes]]:
+    """Places (without the point) and packed bytes of one point's chunks of a large variable; its time is at `axis`."""
     cells = array.shape[axis + 1 :]
     for leading in product(*(range(n) for n in array.shape[:axis])):
         for start in range(0, array.shape[axis], steps_a_chunk):
@@ -309,8 +327,7 @@ def _chunks_of_point(name: str, array: Array, steps_a_chunk: int) -> Iterator[tu
             yield (*leading, start, *(0,) * len(cells)), pack(block)
 
 
-def _large_chunk(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
-    axis = schema.VARIABLES[name].dims.index(schema.TIME)
+def _large_chunk(axis: int, shape: tuple[int, ...]) -> tuple[int, ...]:
     return (*(1,) * axis, min(shape[axis], STEPS_A_CHUNK), *shape[axis + 1 :])
 
 
@@ -338,6 +355,7 @@ def _write_part(path: Path, points: Sequence[PointArrays], identity: str) -> Non
     with h5py.File(path, "w", libver=LIBRARY_VERSIONS) as file:
         file.attrs["format"] = PART_FORMAT
         file.attrs["identity"] = identity
+        file.attrs["protocol"] = first.protocol
         file.attrs["labels"] = json.dumps(first.labels)
         file.attrs["realisations"] = -1 if first.realisations is None else first.realisations
         file.attrs["told"] = json.dumps([asdict(point.told) for point in points])
@@ -348,25 +366,27 @@ def _write_part(path: Path, points: Sequence[PointArrays], identity: str) -> Non
             _plain(file, schema.TIME, longest.astype("<f8"))
         trials = max((_most_trials(point) for point in points), default=0)
         for name, array in first.arrays.items():
+            dims = schema.variables(first.protocol)[name].dims
             if name not in LARGE:
-                stacked = np.stack([padded(name, point.arrays[name], length) for point in points])
+                stacked = np.stack([padded(name, dims[1:], point.arrays[name], length) for point in points])
                 _plain(file, name, stacked.astype(_type_of(name, trials)))
                 continue
-            axis = schema.VARIABLES[name].dims.index(schema.TIME)
+            axis = dims.index(schema.TIME)
             shape = (len(points), *array.shape[: axis - 1], length, *array.shape[axis:])
-            chunk = _large_chunk(name, shape)
+            chunk = _large_chunk(axis, shape)
             variable = _empty(file, name, shape, chunk, _type_of(name, trials))
             for index, point in enumerate(points):
                 values = point.arrays[name].astype(variable.dtype)
-                for place, packed in _chunks_of_point(name, values, chunk[axis]):
+                for place, packed in _chunks_of_point(values, axis - 1, chunk[axis]):
                     variable.id.write_direct_chunk((index, *place), packed)
 
 
 def _most_trials(point: PointArrays) -> int:
     if "trials" in point.arrays:
         most = int(point.arrays["trials"].max(initial=0))
-        if "counts" in point.arrays and int(point.arrays["counts"].max(initial=0)) > most:
-            raise ValueError("counts: more than the trials of a step")
+        for name in SAMPLED:
+            if name in point.arrays and int(point.arrays[name].max(initial=0)) > most:
+                raise ValueError(f"{name}: more than the trials of a step")
         return most
     return 2**63 - 1
 
@@ -376,7 +396,7 @@ def _type_of(name: str, trials: int) -> np.dtype[Any]:
         return np.dtype(object)
     if name == "trials":
         return np.dtype("<i8")
-    return count_type(trials) if name == "counts" else np.dtype("<f8")
+    return count_type(trials) if name in SAMPLED else np.dtype("<f8")
 
 
 class _Told:
@@ -393,10 +413,13 @@ class _Told:
             with h5py.File(path, "r") as file:
                 head = {key: json.loads(file.attrs[key]) for key in ("labels", "variables")}
                 head["realisations"] = int(file.attrs["realisations"])
+                head["protocol"] = str(file.attrs["protocol"])
                 if path is paths[0]:
                     self.head = head
                 if head != self.head:
-                    raise ValueError(f"{path.name}: its variables, labels or realisations are not those of {paths[0].name}")
+                    raise ValueError(
+                        f"{path.name}: its variables, labels, realisations or protocol are not those of {paths[0].name}"
+                    )
                 self.points.append(len(file["steps"]))
                 self.told += [
                     Told(warnings=tuple(t["warnings"]), fading_model=t["fading_model"], track_facts=t["track_facts"])
@@ -433,20 +456,21 @@ def _join(
         writers: dict[str, Callable[[Any], None]] = {}
         closers: list[Callable[[], None]] = []
         for name in whole.head["variables"]:
-            variable = schema.VARIABLES[name]
+            variable = schema.variables(whole.head["protocol"])[name]
             shape = tuple(whole.sizes[dim] for dim in variable.dims)
             dtype = _type_of(name, whole.trials)
             if name in LARGE:
-                created = _empty(file, name, shape, _large_chunk(name, shape), dtype)
-                writers[name] = _Moved(name, created)
+                axis = variable.dims.index(schema.TIME)
+                created = _empty(file, name, shape, _large_chunk(axis, shape), dtype)
+                writers[name] = _Moved(name, created, axis)
             elif not {schema.TIME, schema.BOB_OUTCOME} & set(variable.dims):
                 created = file.create_dataset(
                     name, shape, h5py.string_dtype() if dtype.kind == "O" else dtype, track_times=False
                 )
                 writers[name] = _InPlace(name, created)
             else:
-                created = _empty(file, name, shape, _small_chunk(name, shape, dtype), dtype)
-                writers[name] = packed = _Packed(name, created)
+                created = _empty(file, name, shape, _small_chunk(variable.dims, shape, dtype), dtype)
+                writers[name] = packed = _Packed(name, created, variable.dims)
                 closers.append(packed.close)
             created.attrs["units"] = variable.units
             created.attrs["long_name"] = variable.long_name
@@ -483,9 +507,8 @@ def _write_coordinates(file: Any, whole: _Told, swept: Mapping[str, tuple[str, A
 class _Moved:
     """Moves packed chunks of a large variable; packs again where a part's passes are all short, or its type is narrower."""
 
-    def __init__(self, name: str, target: Any) -> None:
-        self.name, self.target, self.done = name, target, 0
-        self.axis = schema.VARIABLES[name].dims.index(schema.TIME)
+    def __init__(self, name: str, target: Any, axis: int) -> None:
+        self.name, self.target, self.axis, self.done = name, target, axis, 0
 
     def __call__(self, part: Any) -> None:
         source = part[self.name]
@@ -499,7 +522,7 @@ class _Moved:
             for index in range(len(steps)):
                 taken = (index, *(slice(None),) * (self.axis - 1), slice(0, int(steps[index])))
                 values = source[taken].astype(self.target.dtype)
-                for place, packed in _chunks_of_point(self.name, values, self.target.chunks[self.axis]):
+                for place, packed in _chunks_of_point(values, self.axis - 1, self.target.chunks[self.axis]):
                     self.target.id.write_direct_chunk((self.done + index, *place), packed)
         self.done += len(steps)
 
@@ -519,15 +542,14 @@ class _InPlace:
 class _Packed:
     """Gathers the points of a smaller variable to the rows of a chunk, and packs them."""
 
-    def __init__(self, name: str, target: Any) -> None:
-        self.name, self.target, self.done = name, target, 0
-        self.dims = schema.VARIABLES[name].dims
+    def __init__(self, name: str, target: Any, dims: tuple[str, ...]) -> None:
+        self.name, self.target, self.dims, self.done = name, target, dims, 0
         self.waiting: list[Array] = []
 
     def __call__(self, part: Any) -> None:
         values = part[self.name][...]
         length = self.target.shape[self.dims.index(schema.TIME)] if schema.TIME in self.dims else 0
-        self.waiting += [padded(self.name, row, length) for row in values]
+        self.waiting += [padded(self.name, self.dims[1:], row, length) for row in values]
         rows = self.target.chunks[0]
         while len(self.waiting) >= rows:
             self._write(np.stack(self.waiting[:rows]))
@@ -553,12 +575,11 @@ class _Packed:
         self.done += len(rows)
 
 
-def _small_chunk(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[int, ...]:
+def _small_chunk(dims: tuple[str, ...], shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[int, ...]:
     """As many whole points as fill `CHUNK_BYTES`; a long time axis is cut."""
     tail = list(shape[1:])
-    dims = schema.VARIABLES[name].dims[1:]
     if schema.TIME in dims:
-        axis = dims.index(schema.TIME)
+        axis = dims.index(schema.TIME) - 1
         tail[axis] = min(tail[axis], CHUNK_BYTES // dtype.itemsize)
     row_bytes = int(np.prod(tail)) * dtype.itemsize
     return (max(1, min(shape[0], CHUNK_BYTES // max(row_bytes, 1))), *tail)

@@ -14,7 +14,7 @@ import numpy as np
 
 from qphys.errors import UserError, nearest
 from qphys.statistics import schema
-from qphys.statistics.dataset import LABELLED, TEXT, Array
+from qphys.statistics.dataset import LABELLED, SAMPLED, TEXT, Array, known_labels, labelled
 from qphys.statistics.files import PART_FORMAT
 
 if TYPE_CHECKING:
@@ -23,11 +23,14 @@ if TYPE_CHECKING:
 COUNTS: Final = ("counts", "expected_counts", "expected_total_counts")
 """A file needs at least one of these."""
 
+ACCIDENTALS: Final = ("accidental_counts", "expected_accidental_counts", "expected_total_accidental_counts")
+"""Counts of shifted windows, which a file of a pair protocol may hold."""
+
 SINGLE_CLICKS: Final = ("Z0", "Z1", "X0", "X1")
 """Outcomes that no file may lack."""
 
 DOUBLE_CLICKS: Final = ("double_Z", "double_X", "across")
-"""Outcomes that count as 0 where a file lacks them."""
+"""Outcomes that count as 0 where a file lacks them; in a CHSH test, ``double`` does."""
 
 CHECKED_BYTES: Final = 2**28
 """Counts of a file that qphys wrote are checked one by one when opened up to this size; those of others always [byte]."""
@@ -38,13 +41,15 @@ BLOCK_BYTES: Final = 2**25
 TOLERANCE: Final = 1e-6
 """Of a sum of probabilities that a file gives in decimals."""
 
-EXTRA: Final[dict[str, tuple[str, ...]]] = {
-    "intensity_probability": (schema.INTENSITY,),
-    "basis_probability": (schema.ALICE_BASIS,),
-    "pulses_sent": (schema.POINT, schema.REALISATION, schema.TIME, *schema.SETTINGS_BB84),
+EXTRA: Final[dict[str, dict[str, tuple[str, ...]]]] = {
+    schema.PROTOCOL_DECOY_BB84: {
+        "intensity_probability": (schema.INTENSITY,),
+        "basis_probability": (schema.ALICE_BASIS,),
+        "pulses_sent": (schema.POINT, schema.REALISATION, schema.TIME, *schema.SETTINGS_BB84),
+    },
 }
-"""Variables that other files may hold: the first two instead of ``setting_probability`` where the sender's choices are
-independent and the bits equally likely; the third instead of the outcome ``none``."""
+"""Variables that other files of a protocol may hold. Of decoy-bb84: the first two instead of ``setting_probability`` where
+the sender's choices are independent and the bits equally likely; the third instead of the outcome ``none``."""
 
 OPTIONAL: Final = (schema.POINT, schema.REALISATION, schema.TIME)
 """Dimensions that other files may lack."""
@@ -157,7 +162,7 @@ def _check_scales(path: Path, file: Any) -> None:
     """Every dimension of a variable that is read needs a name, given by a dimension scale."""
     import h5py
 
-    for name in (*schema.VARIABLES, *EXTRA):
+    for name in _names(_text(file.attrs["protocol"])):
         if name in file and isinstance(file[name], h5py.Dataset):
             for axis in range(file[name].ndim):
                 if not len(file[name].dims[axis]) and not file[name].is_scale:
@@ -183,10 +188,10 @@ def _check_attributes(attributes: Mapping[str, str], path: str) -> None:
         )
     protocol = attributes.get("protocol")
     if protocol is None:
-        raise UserError(f"{path}: attribute 'protocol' is missing (allowed: {schema.PROTOCOL_DECOY_BB84})")
-    if protocol != schema.PROTOCOL_DECOY_BB84:
-        hint = nearest(protocol, [schema.PROTOCOL_DECOY_BB84])
-        raise UserError(f"{path}: protocol = {protocol!r}: unknown{hint} (allowed: {schema.PROTOCOL_DECOY_BB84})")
+        raise UserError(f"{path}: attribute 'protocol' is missing (allowed: {', '.join(schema.PROTOCOLS)})")
+    if protocol not in schema.PROTOCOLS:
+        hint = nearest(protocol, schema.PROTOCOLS)
+        raise UserError(f"{path}: protocol = {protocol!r}: unknown{hint} (allowed: {', '.join(schema.PROTOCOLS)})")
 
 
 def check(dataset: xr.Dataset, path: str) -> xr.Dataset:
@@ -216,44 +221,50 @@ def check(dataset: xr.Dataset, path: str) -> xr.Dataset:
     if not present:
         hint = nearest("counts", [str(name) for name in dataset.variables])
         raise UserError(f"{path}: no counts: at least one of the variables {', '.join(COUNTS)} is needed{hint}")
-    _check_dimensions(dataset, path)
-    dataset = _with_labels(dataset, path)
-    dataset = _with_probabilities(dataset, path)
-    for name in _required():
-        if name not in dataset.variables:
+    protocol = protocol_of(dataset)
+    _check_dimensions(dataset, path, protocol)
+    dataset = _with_labels(dataset, path, protocol)
+    if protocol == schema.PROTOCOL_DECOY_BB84:
+        dataset = _with_probabilities(dataset, path)
+    for name, variable in schema.variables(protocol).items():
+        if variable.required and name not in dataset.variables:
             hint = nearest(name, [str(n) for n in dataset.variables])
             raise UserError(f"{path}: variable '{name}' is missing; it is required{hint}")
-    dataset = _in_order(dataset, path)
-    _check_claims(dataset, path)
+    dataset = _in_order(dataset, path, protocol)
+    _check_claims(dataset, path, protocol)
     own = "qphys_version" in dataset.attrs
-    for name in present:
+    accidentals = [name for name in ACCIDENTALS if name in dataset.variables and name in schema.variables(protocol)]
+    for name in (*present, *accidentals):
         size = dataset[name].size * dataset[name].dtype.itemsize
         if not own or size <= CHECKED_BYTES:
-            _check_counts(dataset, name, path)
-    dataset = _with_none(dataset, path)
-    notes = _notes(dataset)
+            _check_counts(dataset, name, path, protocol)
+    if protocol == schema.PROTOCOL_DECOY_BB84:
+        dataset = _with_none(dataset, path)
+        notes = _notes(dataset)
+    else:
+        notes = _notes_of_pairs(dataset, protocol)
     if notes:
         dataset.attrs["notes"] = "\n".join(dict.fromkeys([*str(dataset.attrs.get("notes", "")).splitlines(), *notes]))
     return dataset
 
 
-def _required() -> list[str]:
-    return [name for name, variable in schema.VARIABLES.items() if variable.required]
+def protocol_of(dataset: xr.Dataset) -> str:
+    """Protocol that the counts of checked detection statistics belong to."""
+    return _text(dataset.attrs["protocol"])
 
 
-def _dims(name: str) -> tuple[str, ...]:
-    """Dimensions of a variable in the schema's order; counts may stand for a whole pass, or be claimed for all points."""
-    return schema.VARIABLES[name].dims if name in schema.VARIABLES else EXTRA[name]
+def _names(protocol: str) -> dict[str, tuple[str, ...]]:
+    """Variables that are read, with their dimensions in the schema's order; other variables of a file are left alone."""
+    return {name: variable.dims for name, variable in schema.variables(protocol).items()} | EXTRA.get(protocol, {})
 
 
-def _check_dimensions(dataset: xr.Dataset, path: str) -> None:
+def _check_dimensions(dataset: xr.Dataset, path: str, protocol: str) -> None:
     known = {*OPTIONAL, *LABELLED}
-    for name in (*schema.VARIABLES, *EXTRA):
+    for name, allowed in _names(protocol).items():
         if name not in dataset.variables:
             continue
         variable = dataset.variables[name]
         dims = [str(dim) for dim in variable.dims]
-        allowed = _dims(name)
         for dim in dims:
             if dim not in allowed:
                 hint = nearest(dim, allowed) if dim not in known else ""
@@ -268,14 +279,11 @@ def _check_dimensions(dataset: xr.Dataset, path: str) -> None:
             raise UserError(f"{path}: {name}: values of type '{variable.dtype}'; numbers are needed")
 
 
-def _with_labels(dataset: xr.Dataset, path: str) -> xr.Dataset:
+def _with_labels(dataset: xr.Dataset, path: str, protocol: str) -> xr.Dataset:
     """Labels as text; without a coordinate those of the schema, where their number agrees."""
-    known: dict[str, tuple[str, ...]] = {
-        schema.ALICE_BASIS: schema.BASES,
-        schema.ALICE_BIT: schema.BITS,
-        schema.BOB_OUTCOME: schema.OUTCOMES_BB84,
-    }
-    for dim in LABELLED:
+    known = known_labels(protocol)
+    outcomes = (schema.ALICE_OUTCOME, schema.BOB_OUTCOME)
+    for dim in labelled(protocol):
         if dim not in dataset.sizes:
             continue
         size = int(dataset.sizes[dim])
@@ -283,7 +291,7 @@ def _with_labels(dataset: xr.Dataset, path: str) -> xr.Dataset:
             labels = [_text(value) for value in dataset.coords[dim].values]
         elif dim in known and len(known[dim]) == size:
             labels = list(known[dim])
-        elif dim in known:
+        elif dim in known or dim in outcomes:
             raise UserError(f"{path}: {dim}: {size} places without names; a coordinate variable '{dim}' must hold them")
         else:
             labels = [str(i) for i in range(size)]
@@ -293,13 +301,34 @@ def _with_labels(dataset: xr.Dataset, path: str) -> xr.Dataset:
             if label not in known[dim]:
                 hint = nearest(label, known[dim])
                 raise UserError(f"{path}: {dim} = '{label}': unknown label{hint} (allowed: {', '.join(known[dim])})")
-        needed = SINGLE_CLICKS if dim == schema.BOB_OUTCOME else known.get(dim, ())
+        if dim in outcomes and dim not in known:
+            _check_settings(labels, f"{path}: {dim}")
+        needed = known.get(dim, ()) if dim not in outcomes else SINGLE_CLICKS if dim in known else ()
         missing = [label for label in needed if label not in labels]
         if missing:
             raise UserError(f"{path}: {dim}: {', '.join(missing)} missing; there are {', '.join(labels)}")
         attributes = dataset.coords[dim].attrs if dim in dataset.coords else {}
         dataset = dataset.assign_coords({dim: (dim, np.asarray(labels, dtype=object), attributes)})
     return dataset
+
+
+def _check_settings(labels: list[str], place: str) -> None:
+    """Outcomes of an arm of a CHSH test: both results of every setting, and no click or more than one."""
+    settings: dict[str, set[str]] = {}
+    for label in labels:
+        told = schema.split_outcome(label)
+        if told is not None:
+            settings.setdefault(told[0], set()).add(told[1])
+        elif label not in (schema.NO_CLICK, schema.DOUBLE_CLICK_CHSH):
+            raise UserError(
+                f"{place} = '{label}': unknown label (allowed: a setting and its result, such as 'a0+' and 'a0-', "
+                f"{schema.NO_CLICK}, {schema.DOUBLE_CLICK_CHSH})"
+            )
+    if not settings:
+        raise UserError(f"{place}: no setting; labels such as 'a0+' and 'a0-' are needed, there are {', '.join(labels)}")
+    missing = [s + result for s, seen in settings.items() for result in schema.RESULTS_CHSH if result not in seen]
+    if missing:
+        raise UserError(f"{place}: {', '.join(missing)} missing; there are {', '.join(labels)}")
 
 
 def _with_probabilities(dataset: xr.Dataset, path: str) -> xr.Dataset:
@@ -310,31 +339,31 @@ def _with_probabilities(dataset: xr.Dataset, path: str) -> xr.Dataset:
     for name in parts:
         if name not in dataset.variables:
             raise UserError(f"{path}: variable '{name}' is missing; without 'setting_probability' it is required")
-        _check_probabilities(dataset[name], EXTRA[name][0], path)
+        _check_probabilities(dataset[name], EXTRA[schema.PROTOCOL_DECOY_BB84][name][0], path)
     intensity, basis = (dataset[name] / dataset[name].sum() for name in parts)
     bits = len(schema.BITS)
     joint = (intensity * basis).expand_dims({schema.ALICE_BIT: bits}) / bits
-    variable = schema.VARIABLES["setting_probability"]
+    variable = schema.variables(schema.PROTOCOL_DECOY_BB84)["setting_probability"]
     joint.attrs.update(units=variable.units, long_name=variable.long_name)
     result: xr.Dataset = dataset.assign(setting_probability=joint.transpose(*schema.SETTINGS_BB84))
     return result
 
 
-def _in_order(dataset: xr.Dataset, path: str) -> xr.Dataset:
+def _in_order(dataset: xr.Dataset, path: str, protocol: str) -> xr.Dataset:
     """Every variable with the dimensions of the schema, in its order. A time that is absent stays so."""
     import xarray as xr
 
     points = int(dataset.sizes.get(schema.POINT, 1))
     realisations = int(dataset.sizes.get(schema.REALISATION, 1))
-    for name in (*schema.VARIABLES, *EXTRA):
+    for name, dims in _names(protocol).items():
         if name not in dataset.variables or name in ("intensity_probability", "basis_probability"):
             continue
         variable = dataset.variables[name]
-        wanted = [dim for dim in _dims(name) if dim in variable.dims or dim in (schema.POINT, schema.REALISATION)]
-        if name == "counts":
+        wanted = [dim for dim in dims if dim in variable.dims or dim in (schema.POINT, schema.REALISATION)]
+        if name in SAMPLED:
             for dim, size in ((schema.POINT, points), (schema.REALISATION, realisations)):
                 if dim not in variable.dims and size > 1:
-                    raise UserError(f"{path}: counts: dimension '{dim}' is missing, although the file has {size} of them")
+                    raise UserError(f"{path}: {name}: dimension '{dim}' is missing, although the file has {size} of them")
         if set(wanted) != set(variable.dims):
             sizes = {schema.POINT: points, schema.REALISATION: realisations}
             added = [dim for dim in wanted if dim not in variable.dims]
@@ -347,7 +376,14 @@ def _in_order(dataset: xr.Dataset, path: str) -> xr.Dataset:
     return dataset
 
 
-def _check_claims(dataset: xr.Dataset, path: str) -> None:
+def _check_claims(dataset: xr.Dataset, path: str, protocol: str) -> None:
+    if protocol in schema.PAIR_PROTOCOLS:
+        for name in ("mean_pair_number", "coincidence_window", "pair_rate"):
+            if name in dataset.variables:
+                values = np.asarray(dataset[name].values, dtype=np.float64)
+                if not (np.isfinite(values).all() and (values >= 0).all()):
+                    raise UserError(f"{path}: {name} = {_first_bad(values)}: must be finite and not negative")
+        return
     mean = dataset["mean_photon_number"].values
     if not (np.isfinite(mean).all() and (mean >= 0).all()):
         raise UserError(f"{path}: mean_photon_number = {_first_bad(mean)}: must be finite and not negative")
@@ -370,17 +406,17 @@ def _first_bad(values: Array, most: float = np.inf) -> float:
     return float(flat[~(np.isfinite(flat) & (flat >= 0) & (flat <= most))][0])
 
 
-def _check_counts(dataset: xr.Dataset, name: str, path: str) -> None:
+def _check_counts(dataset: xr.Dataset, name: str, path: str, protocol: str) -> None:
     """Every cell is a number of trials, and no step has more clicks than trials."""
     variable = dataset[name]
     trials = dataset["trials"] if "trials" in dataset.variables else None
     whole = variable.dtype.kind in "iu"
-    axes = tuple(i for i, dim in enumerate(variable.dims) if dim in (*schema.SETTINGS_BB84, schema.BOB_OUTCOME))
+    axes = tuple(i for i, dim in enumerate(variable.dims) if dim in schema.CELLS[protocol])
     for place in _blocks(variable):
         part = variable.isel(place)
         cells = part.values
         if variable.dtype.kind != "u":
-            _check_cells(cells, name, path, whole=name == "counts" and not whole)
+            _check_cells(cells, name, path, whole=name in SAMPLED and not whole)
         if trials is not None:
             sent = trials.isel({dim: where for dim, where in place.items() if dim in trials.dims})
             if schema.TIME not in part.dims and schema.TIME in sent.dims:
@@ -458,6 +494,21 @@ def _notes(dataset: xr.Dataset) -> list[str]:
     return notes
 
 
+def _notes_of_pairs(dataset: xr.Dataset, protocol: str) -> list[str]:
+    doubles = (schema.DOUBLE_CLICK_CHSH,) if protocol == schema.PROTOCOL_CHSH else DOUBLE_CLICKS
+    notes = []
+    for dim in schema.CELLS[protocol]:
+        outcomes = [str(label) for label in dataset.coords[dim].values]
+        absent = [label for label in doubles if label not in outcomes]
+        if absent:
+            notes.append(f"{dim}: outcomes {', '.join(absent)} are not in the file and count as 0")
+        if schema.NO_CLICK not in outcomes:
+            notes.append(f"{dim}: clicks of the other arm alone are not in the file")
+    if any(schema.NO_CLICK not in dataset.coords[dim].values for dim in schema.CELLS[protocol]) and "trials" not in dataset:
+        notes.append("the number of trials is unknown")
+    return notes
+
+
 def _text(value: Any) -> str:
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
@@ -494,7 +545,6 @@ def info(path: str | PathLike[str]) -> dict[str, Any]:
     """
     with open_statistics(path) as dataset:
         attributes = {str(name): value for name, value in dataset.attrs.items()}
-        mean = dataset["mean_photon_number"].isel({schema.POINT: 0})
         told: dict[str, Any] = {name: attributes[name] for name in ("title", "experiment", "protocol") if name in attributes}
         told["points"] = int(dataset.sizes.get(schema.POINT, 1))
         if swept := _swept(dataset):
@@ -506,9 +556,7 @@ def info(path: str | PathLike[str]) -> dict[str, Any]:
         if schema.TIME in dataset.coords:
             time = dataset.coords[schema.TIME].values
             told["time"] = f"{float(time[0]):g} to {float(time[-1]):g} s"
-        labels = [str(label) for label in dataset.coords[schema.INTENSITY].values]
-        told["mean photon numbers"] = ", ".join(f"{n} {float(v):g}" for n, v in zip(labels, mean.values, strict=True))
-        told["outcomes"] = ", ".join(str(label) for label in dataset.coords[schema.BOB_OUTCOME].values)
+        told |= _told_of_pairs(dataset) if protocol_of(dataset) in schema.PAIR_PROTOCOLS else _told_of_sender(dataset)
         if "trials" in dataset.variables:
             told["trials"] = int(dataset["trials"].sum())
         told["variables"] = ", ".join(str(name) for name in dataset.data_vars)
@@ -523,6 +571,52 @@ def info(path: str | PathLike[str]) -> dict[str, Any]:
             told["notes"] = "; ".join(str(attributes["notes"]).splitlines())
         told["bytes"] = Path(path).stat().st_size
     return told
+
+
+def _told_of_sender(dataset: xr.Dataset) -> dict[str, Any]:
+    mean = dataset["mean_photon_number"].isel({schema.POINT: 0})
+    labels = [str(label) for label in dataset.coords[schema.INTENSITY].values]
+    return {
+        "mean photon numbers": ", ".join(f"{n} {float(v):g}" for n, v in zip(labels, mean.values, strict=True)),
+        "outcomes": ", ".join(str(label) for label in dataset.coords[schema.BOB_OUTCOME].values),
+    }
+
+
+def _told_of_pairs(dataset: xr.Dataset) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    for name, unit in (("mean_pair_number", ""), ("pair_rate", " /s"), ("coincidence_window", " s")):
+        if name in dataset.variables:
+            told[name.replace("_", " ")] = _range_of(dataset[name].values, unit)
+    for dim, arm in ((schema.ALICE_OUTCOME, schema.ARMS[0]), (schema.BOB_OUTCOME, schema.ARMS[1])):
+        told[f"outcomes of {arm}"] = ", ".join(str(label) for label in dataset.coords[dim].values)
+    for what, names in (
+        ("coincidences", ("expected_total_counts", "expected_counts", "counts")),
+        ("coincidences of shifted windows", ("expected_total_accidental_counts", *ACCIDENTALS[1::-1])),
+    ):
+        for found in [name for name in names if name in dataset.variables][:1]:
+            told[what] = f"{_range_of(_coincidences(dataset[found]), '')} {'sampled' if found in SAMPLED else 'expected'}"
+    return told
+
+
+def _range_of(values: Array, unit: str) -> str:
+    """A number of each point: its range, or the one value."""
+    least, most = f"{float(values.min()):.6g}", f"{float(values.max()):.6g}"
+    return f"{least if least == most else f'{least} to {most}'}{unit}"
+
+
+def _coincidences(variable: xr.DataArray) -> Array:
+    """Trials in which both arms saw something, of each point (and realisation), read in blocks."""
+    kept = [dim for dim in (schema.POINT, schema.REALISATION) if dim in variable.dims]
+    total = np.zeros([int(variable.sizes[dim]) for dim in kept])
+    clicked = {
+        dim: np.flatnonzero(variable.coords[dim].values != schema.NO_CLICK)
+        for dim in (schema.ALICE_OUTCOME, schema.BOB_OUTCOME)
+    }
+    for place in _blocks(variable):
+        part = variable.isel(place).isel(clicked)
+        gone = tuple(i for i, dim in enumerate(part.dims) if dim not in kept)
+        total[tuple(place[dim] for dim in kept)] += part.values.sum(axis=gone, dtype=np.float64)
+    return total
 
 
 def _swept(dataset: xr.Dataset) -> list[str]:

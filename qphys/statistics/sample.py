@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
 from qphys.core import KERNELS, STATUS, evaluate
 from qphys.errors import RunError, UserError
 from qphys.stages import Clicks, Floats, Integers
+from qphys.statistics.expect import shifted
+
+ACCIDENTAL: Final = 0x41_43_43_49_44_45_4E_54
+"""Turns a point's stream into that of its shifted windows; any constant but 0 would do."""
 
 
 def sampled_fading(
@@ -114,10 +120,6 @@ def sampled_counts(
     Salmon et al., SC'11 (2011), doi:10.1145/2063384.2063405 (the generator); Hoermann, J. Stat. Comput. Simul. 46, 101
     (1993) (binomial variates).
     """
-    key = _key(seed, stream, realisations, first_realisation)
-    settings = tuple(len(labels) for labels in clicks.settings.values())
-    outcomes = tuple(len(labels) for labels in clicks.outcomes.values())
-    steps, nodes = clicks.weight.shape
     parts = sampled_fading(
         clicks,
         seed=seed,
@@ -126,6 +128,83 @@ def sampled_counts(
         first_realisation=first_realisation,
         threads=threads,
     )
+    return _dealt(clicks, parts, trials, _key(seed, stream, realisations, first_realisation), threads)
+
+
+def sampled_accidental_counts(
+    clicks: Clicks,
+    trials: Integers,
+    *,
+    seed: int,
+    stream: int,
+    realisations: int,
+    first_realisation: int = 0,
+    threads: int = 1,
+) -> Integers:
+    """Draw the coincidences of shifted windows: what an experiment takes for its accidental coincidences.
+
+    The fading is that of `sampled_counts` with the same seed and stream, since it does not change within the shift; the
+    trials are dealt anew.
+
+    Parameters
+    ----------
+    clicks : Clicks
+        Of a pair source; see `expect.shifted`.
+    trials : array_like
+        Whole trials of each step, (T,), at most 2**53; a step without trials is not read.
+    seed : int
+        Seed of the run, 0 ... 2**64 - 1.
+    stream : int
+        Stream of the point, as for `sampled_counts`.
+    realisations : int
+        Number of realisations R.
+    first_realisation : int
+        Number of the first of them: each is the same whatever others are asked for.
+    threads : int
+        Threads over the realisations; they change no bit.
+
+    Returns
+    -------
+    numpy.ndarray
+        Pairs of windows, int64, (R, T, outcomes of Alice, outcomes of Bob).
+
+    Raises
+    ------
+    UserError
+        If the seed, the stream or a realisation is no whole number in its range.
+    RunError
+        If the probabilities of a step that has trials are none.
+    ValueError
+        If these are no clicks of a pair source.
+
+    Notes
+    -----
+    Valid for rare coincidences: an experiment shifts the very clicks that it counts, so that its single clicks are the same
+    in both, while these are drawn independently.
+    """
+    far = shifted(clicks)
+    parts = sampled_fading(
+        clicks,
+        seed=seed,
+        stream=stream,
+        realisations=realisations,
+        first_realisation=first_realisation,
+        threads=threads,
+    )
+    return _dealt(far, parts, trials, _key(seed, stream ^ ACCIDENTAL, realisations, first_realisation), threads)
+
+
+def _dealt(
+    clicks: Clicks,
+    parts: Floats,
+    trials: Integers,
+    key: tuple[np.uint64, np.uint64, NDArray[np.uint64]],
+    threads: int,
+) -> Integers:
+    """Trials dealt to settings and outcomes, given the parts of each step that the fading spends in its nodes."""
+    settings = tuple(len(labels) for labels in clicks.settings.values())
+    outcomes = tuple(len(labels) for labels in clicks.outcomes.values())
+    steps, nodes = clicks.weight.shape
     counts, _, status = evaluate(
         KERNELS["sample_counts"],
         clicks.probability.reshape(steps, nodes, int(np.prod(settings)), int(np.prod(outcomes))),
@@ -140,7 +219,7 @@ def sampled_counts(
         meaning = {code: name for name, code in STATUS.items()}[int(status.max())]
         bad = np.flatnonzero(status.any(axis=0))
         raise RunError(f"counts cannot be drawn in {bad.size} of {steps} steps, first in step {bad[0]}: {meaning}")
-    sampled: Integers = counts.reshape(realisations, steps, *settings, *outcomes)
+    sampled: Integers = counts.reshape(len(parts), steps, *settings, *outcomes)
     return sampled
 
 

@@ -221,7 +221,7 @@ def test_inputs_that_do_not_fit_are_refused(receiver: Maker, emission: Maker, ch
         ({"gate": 2.0}, "did you mean 'gate_ns'"),
         ({"detector": {"efficiency": 1.5}}, "detector.efficiency.0 = 1.5"),
         ({"detector": {"efficiency": []}}, "detector.efficiency"),
-        ({"detector": {"efficiency": True}}, "detector.efficiency = True"),
+        ({"detector": {"efficiency": True}}, "detector.efficiency = true"),
         ({"detector": {"dark_rate_hz": [1.0, 2.0]}}, "detector.dark_rate_hz has 2 values; 1 or 4 are needed"),
         ({"detector": {"dead_time_ns": "24"}}, "detector.dead_time_ns = '24'"),
         ({"detector": {"jitter": {"kind": "lorentz", "fwhm_ps": 1.0}}}, "detector.jitter"),

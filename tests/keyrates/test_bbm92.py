@@ -496,6 +496,6 @@ def test_rows_and_heading_tell_key_proofs_and_estimates() -> None:
     assert told[0]["counts"] == "expected" and told[1]["counts"] == "sampled, mean of 2"
     assert told[0]["loss_db"] == 50
     assert told[1]["key [bit]"] == float(result["key_length"][0].mean())
-    assert told[0]["tomamichel2012 [bit]"] == float(result["expected_key_length"][0])
+    assert told[0]["key [bit]"] == float(result["expected_key_length"][0])
     assert all("no proof" in column for column in told[0] if "Yin" in column or "asymptotic" in column)
     assert "proof tomamichel2012, blocks Z, X, f_EC 1.16, secrecy 1e-09" in bbm92.heading(result)

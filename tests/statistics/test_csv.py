@@ -10,7 +10,7 @@ import pytest
 
 from qphys.errors import UserError
 from qphys.statistics import read_any
-from qphys.statistics.csv import LabProtocol, read_csv
+from qphys.statistics.csv import LabProtocol, PairLabProtocol, read_csv
 
 LAB: dict[str, Any] = {
     "protocol": "decoy-bb84",
@@ -190,11 +190,84 @@ def test_a_missing_key_of_the_protocol_is_named(tmp_path: Path) -> None:
         read_csv(table(tmp_path, lines()), {k: v for k, v in LAB.items() if k != "mean_photon_numbers"})
 
 
-def test_the_protocol_of_the_docs_is_valid() -> None:
+def test_the_protocols_of_the_docs_are_valid() -> None:
     import tomllib
 
     from qphys.record import parse
 
     text = (Path(__file__).parents[2] / "docs" / "format" / "index.md").read_text()
-    told = tomllib.loads(text.split("```toml\n")[1].split("```")[0])
-    assert parse(LabProtocol, told, "docs").labels == ("signal", "decoy", "vacuum")
+    sender, pairs = (tomllib.loads(part.split("```")[0]) for part in text.split("```toml\n")[1:])
+    assert parse(LabProtocol, sender, "docs").labels == ("signal", "decoy", "vacuum")
+    assert parse(PairLabProtocol, pairs, "docs").si.coincidence_window == pytest.approx(1e-9)
+
+
+PAIRS: dict[str, Any] = {"protocol": "bbm92", "title": "our pairs"}
+PAIR_HEAD = "alice_outcome,bob_outcome,counts"
+
+
+def pair_lines(outcomes: tuple[str, ...] = SINGLES, *, far: bool = False) -> list[str]:
+    """Line i of the table counts i, and 1000 - i in shifted windows."""
+    cells = [(a, b) for a in outcomes for b in outcomes]
+    return [f"{a},{b},{number}{f',{1000 - number}' if far else ''}" for number, (a, b) in enumerate(cells)]
+
+
+def test_a_table_of_pairs_is_read_and_says_what_it_assumes(tmp_path: Path) -> None:
+    found = read_csv(table(tmp_path, list(reversed(pair_lines())), PAIR_HEAD), PAIRS)
+    assert found["counts"].dims == ("point", "realisation", "alice_outcome", "bob_outcome")
+    np.testing.assert_array_equal(found["counts"].values.ravel(), np.arange(16))
+    assert found.attrs["title"] == "our pairs"
+    assert found.attrs["protocol"] == "bbm92"
+    assert "alice_outcome: outcomes double_Z, double_X, across are not in the file" in found.attrs["notes"]
+    assert "the number of trials is unknown" in found.attrs["notes"]
+
+
+def test_a_table_of_pairs_may_have_accidentals_doubles_and_trials(tmp_path: Path) -> None:
+    """No click at all follows from the trials; a double click that is not there counts as 0."""
+    rows = [*pair_lines(("none", *SINGLES), far=True)[1:], "Z0,double_X,7,3"]
+    lab = PAIRS | {"trials": 10**11, "trial_rate_mhz": 1000, "coincidence_window_ns": 0.5, "pair_rate_mhz": 6}
+    found = read_any(table(tmp_path, rows, PAIR_HEAD + ",accidental_counts"), lab).isel(point=0, realisation=0)
+    assert found.coords["alice_outcome"].values.tolist() == ["none", *SINGLES]
+    assert found.coords["bob_outcome"].values.tolist() == ["none", *SINGLES, "double_X"]
+    assert int(found["counts"].sum()) == int(found["accidental_counts"].sum()) == 10**11
+    assert int(found["counts"].sel(alice_outcome="Z0", bob_outcome="double_X")) == 7
+    assert int(found["accidental_counts"].sel(alice_outcome="X1", bob_outcome="Z0")) == 1000 - 21
+    assert (float(found["coincidence_window"]), float(found["pair_rate"])) == pytest.approx((5e-10, 6e6))
+    assert "4 pairs of outcomes with a double click have no line and count as 0" in found.attrs["notes"]
+    assert "number of trials" not in found.attrs["notes"]
+
+
+MALFORMED_PAIRS: dict[str, tuple[list[str], str, str]] = {
+    "setting of a sender": ([], PAIR_HEAD + ",alice_basis", "line 2: unknown column 'alice_basis'"),
+    "missing column": ([], "bob_outcome,counts", "column alice_outcome is missing"),
+    "unknown outcome": (["Z0,Z2,5"], PAIR_HEAD, "line 4: bob_outcome = 'Z2': unknown"),
+    "doubled line": (["Z0,Z1,5", "Z0,Z1,5"], PAIR_HEAD, "line 5: Z0, Z1 stands in line 4 already"),
+    "missing lines": (pair_lines()[:-2], PAIR_HEAD, "2 lines are missing, the first: X1, X0"),
+    "none of some outcomes": ([*pair_lines(), "none,Z0,5"], PAIR_HEAD, "3 lines are missing, the first: none, Z1"),
+    "no click without trials": (pair_lines(("none", *SINGLES))[1:], PAIR_HEAD, "1 lines are missing, the first: none, none"),
+    "accidentals of some outcomes": (
+        [f"{row},{'' if row.startswith('X0,X0') else 1}" for row in pair_lines()],
+        PAIR_HEAD + ",accidental_counts",
+        "line 14: accidental_counts is missing; give it in all lines or in none",
+    ),
+    "negative accidental": (["Z0,Z0,5,-1"], PAIR_HEAD + ",accidental_counts", "line 4: accidental_counts = -1"),
+    "no lines": ([], PAIR_HEAD, "16 lines are missing, the first: Z0, Z0"),
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED_PAIRS)
+def test_a_malformed_table_of_pairs_is_refused_with_one_line(tmp_path: Path, name: str) -> None:
+    rows, head, told = MALFORMED_PAIRS[name]
+    with pytest.raises(UserError, match=told) as caught:
+        read_csv(table(tmp_path, rows, head), PAIRS)
+    assert "counts.csv" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_more_clicks_than_trials_and_unknown_protocols_are_refused(tmp_path: Path) -> None:
+    rows = pair_lines(("none", *SINGLES))[1:]
+    with pytest.raises(UserError, match="more clicks than the 100 trials"):
+        read_csv(table(tmp_path, rows, PAIR_HEAD), PAIRS | {"trials": 100})
+    with pytest.raises(UserError, match=r"protocol = 'bbm-92': unknown; did you mean 'bbm92'"):
+        read_csv(table(tmp_path, rows, PAIR_HEAD), {"protocol": "bbm-92"})
+    with pytest.raises(UserError, match="mean_photon_numbers: unknown key"):
+        read_csv(table(tmp_path, rows, PAIR_HEAD), PAIRS | {"mean_photon_numbers": [0.5]})

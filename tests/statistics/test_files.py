@@ -69,7 +69,7 @@ def test_the_file_holds_what_its_points_hold(finished: Path, point: Point) -> No
 
 def test_every_variable_has_unit_and_long_name_and_no_fill_value(finished: Path) -> None:
     with h5py.File(finished, "r") as file:
-        assert set(schema.VARIABLES) <= set(file)
+        assert set(schema.variables("decoy-bb84")) <= set(file)
         for name in file:
             assert {"units", "long_name"} <= set(file[name].attrs), name
             assert "_FillValue" not in file[name].attrs
@@ -80,7 +80,7 @@ def test_every_variable_has_unit_and_long_name_and_no_fill_value(finished: Path)
 def test_the_tables_of_the_docs_are_the_schema() -> None:
     """Every variable with its dimensions, unit, need and meaning, and every attribute, stands in docs/format."""
     text = (Path(__file__).parents[2] / "docs" / "format" / "index.md").read_text()
-    for name, variable in schema.VARIABLES.items():
+    for name, variable in schema.variables("decoy-bb84").items():
         dims = ", ".join(variable.dims).replace(", ".join(schema.SETTINGS_BB84), "settings")
         cells = (f"`{name}`", dims, variable.units, "yes" if variable.required else "", variable.long_name)
         row = "| " + " | ".join(cells) + " |"
@@ -317,6 +317,16 @@ def test_a_full_disk_is_a_failed_run_that_keeps_its_parts(
             parts.finish()
     assert parts.numbers() == [0]
     assert not parts.output.exists()
+
+
+def test_an_abandoned_run_leaves_its_parts_or_nothing(point: Point, tmp_path: Path) -> None:
+    files.Parts(tmp_path / "run.h5", IDENTITY).abandon()
+    assert not list(tmp_path.iterdir())
+    parts = files.Parts(tmp_path / "run.h5", IDENTITY)
+    write(parts, point, 1)
+    parts.abandon()
+    assert parts.numbers() == [1]
+    assert files.Parts(tmp_path / "run.h5", IDENTITY, resume=True).has(1)
 
 
 def test_missing_parts_are_not_joined(point: Point, tmp_path: Path) -> None:

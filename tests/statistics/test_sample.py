@@ -9,7 +9,8 @@ import pytest
 
 from qphys.errors import RunError, UserError
 from qphys.stages import Clicks
-from qphys.statistics.sample import sampled_counts, sampled_fading
+from qphys.statistics.expect import accidentals, expected_counts
+from qphys.statistics.sample import sampled_accidental_counts, sampled_counts, sampled_fading
 
 GOLDEN = [49997966, 17, 24, 25, 25, 22, 19998529, 15, 10, 16, 9, 13]
 STREAM = 0xFEDC_BA98_7654_3210
@@ -59,6 +60,72 @@ def test_a_pair_source_has_one_setting_without_dimensions() -> None:
         clicks, settings={}, setting_probability=np.array(1.0), probability=clicks.probability[:, :, 0, 0]
     )
     assert sampled_counts(pairs, TRIALS, seed=7, stream=STREAM, realisations=2).shape == (2, 19, 3, 2)
+
+
+def bbm92_clicks(*, correlation_time: float) -> Clicks:
+    """Two receivers of eight outcomes, a quarter of all windows with a click in either; five nodes."""
+    rng = np.random.default_rng(29)
+    probability = rng.uniform(0, 0.5 / 63, (13, 5, 8, 8)) * np.linspace(0.1, 1.9, 5)[:, None, None]
+    probability[..., 0, 0] = 0
+    probability[..., 0, 0] = 1 - probability.sum(axis=(-1, -2))
+    outcomes = ("none", "Z0", "Z1", "X0", "X1", "double_Z", "double_X", "across")
+    return Clicks(
+        settings={},
+        outcomes={"alice_outcome": outcomes, "bob_outcome": outcomes},
+        probability=probability,
+        weight=rng.dirichlet(np.ones(5), size=13),
+        setting_probability=np.array(1.0),
+        trial_rate=1e6,
+        correlation_time=correlation_time,
+        time_step=1.0,
+    )
+
+
+def test_64_pairs_of_outcomes_are_drawn_by_their_expectation() -> None:
+    """Oracle: expected counts; every trial has an outcome; scatter of single cells is that of a multinomial draw."""
+    clicks, trials = bbm92_clicks(correlation_time=0.0), np.full(13, 10**6 + 3)
+    counts = sampled_counts(clicks, trials, seed=3, stream=STREAM, realisations=307)
+    assert counts.shape == (307, 13, 8, 8)
+    np.testing.assert_array_equal(counts.sum(axis=(-1, -2)), np.tile(trials, (307, 1)))
+    expected = expected_counts(clicks, trials)
+    variance = expected * (1 - expected / trials[:, None, None])
+    score = (counts - expected) / np.sqrt(variance)
+    assert np.abs(score.mean(axis=0)).max() < 5 / np.sqrt(307)
+    assert np.mean(score**2) == pytest.approx(1, abs=5 * np.sqrt(2 / score.size))
+
+
+def test_accidentals_are_drawn_by_their_expectation_and_not_with_the_counts() -> None:
+    """Oracle: expected accidentals; without a fading that is drawn, nothing correlates with the counts."""
+    clicks, trials = bbm92_clicks(correlation_time=0.0), np.full(13, 10**6 + 3)
+    far = sampled_accidental_counts(clicks, trials, seed=3, stream=STREAM, realisations=307)
+    np.testing.assert_array_equal(far.sum(axis=(-1, -2)), np.tile(trials, (307, 1)))
+    expected = accidentals(clicks, trials)
+    score = (far - expected) / np.sqrt(expected * (1 - expected / trials[:, None, None]))
+    assert np.abs(score.mean(axis=0)).max() < 5 / np.sqrt(307)
+    assert np.mean(score**2) == pytest.approx(1, abs=5 * np.sqrt(2 / score.size))
+    counts = sampled_counts(clicks, trials, seed=3, stream=STREAM, realisations=307) - expected_counts(clicks, trials)
+    together = np.corrcoef(counts[..., 1:, 1:].ravel(), (far - expected)[..., 1:, 1:].ravel())[0, 1]
+    assert abs(together) < 5 / np.sqrt(307 * 13 * 49)
+
+
+def test_accidentals_fade_with_the_counts() -> None:
+    """Limit: fading of one node a step makes both follow it."""
+    clicks, trials = bbm92_clicks(correlation_time=np.inf), np.full(13, 10**6 + 3)
+    draws = {
+        draw.__name__: draw(clicks, trials, seed=3, stream=STREAM, realisations=101)[..., 1:, 1:].sum(axis=(-1, -2))
+        for draw in (sampled_counts, sampled_accidental_counts)
+    }
+    assert np.corrcoef(*(draw.ravel() for draw in draws.values()))[0, 1] > 0.9
+
+
+def test_chunks_and_threads_change_no_accidental() -> None:
+    clicks, trials = bbm92_clicks(correlation_time=0.3), np.full(13, 10**6 + 3)
+    whole = sampled_accidental_counts(clicks, trials, seed=3, stream=STREAM, realisations=5)
+    for threads in (1, 2):
+        part = sampled_accidental_counts(
+            clicks, trials, seed=3, stream=STREAM, realisations=2, first_realisation=3, threads=threads
+        )
+        np.testing.assert_array_equal(part, whole[3:])
 
 
 def test_no_realisation_gives_an_empty_array_of_the_right_shape() -> None:

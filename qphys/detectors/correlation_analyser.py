@@ -1,0 +1,101 @@
+"""Receiver that measures linear polarization at given angles: correlation curves and Bell tests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from qphys.detectors.detector import Detector
+from qphys.detectors.polarization_analyser import PolarizationAnalyser
+from qphys.optics import jones
+from qphys.record import Record
+from qphys.stages import Analyser
+
+SUM_TOLERANCE = 1e-9
+"""Error of a sum of probabilities that is taken for rounding of the decimals in the file."""
+
+
+class CorrelationAnalyser(Record):
+    """A polarizing beam splitter behind a half-wave plate that is set anew for each trial, and two detectors.
+
+    Setting k gives the outcomes ``Sk+`` (along the angle), ``Sk-`` (at right angles) and ``double_Sk``. Angles of 0 and 45
+    degrees in one arm and of 22.5 and 67.5 degrees in the other test the CHSH inequality.
+    """
+
+    kind: Literal["correlation-analyser"]
+    angles_deg: Annotated[tuple[float, ...], Field(min_length=1, max_length=16)]
+    """Of the settings, from H towards V."""
+    setting_probabilities: Annotated[tuple[Annotated[float, Field(ge=0.0, le=1.0)], ...], Field(min_length=1)] | None = None
+    """Of the settings; not given: all alike."""
+    optics_transmittance: Annotated[float, Field(gt=0.0, le=1.0)]
+    """From the telescope's aperture to the detectors' entrance, filters and fibre coupling included."""
+    polarization_contrast: Annotated[float, Field(gt=1.0)] | None = None
+    """Right over wrong power for linear light along the analyser; not given: perfect."""
+    gate_ns: Annotated[float, Field(gt=0.0)]
+    """Window around each expected arrival in which clicks count; of a continuous source, its coincidence window."""
+    arrival_fwhm_ps: Annotated[float, Field(ge=0.0)] = 0.0
+    """Spread of the arrival times, Gaussian: pulse length and clock recovery."""
+    field_of_view_urad: Annotated[float, Field(gt=0.0)] | None = None
+    """Full angle, for sky light."""
+    filter_bandwidth_nm: Annotated[float, Field(gt=0.0)] | None = None
+    """Width of the spectral filter, for sky light."""
+    detector: Detector
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.setting_probabilities is not None:
+            if len(self.setting_probabilities) != len(self.angles_deg):
+                raise ValueError(
+                    f"setting_probabilities has {len(self.setting_probabilities)} values, angles_deg {len(self.angles_deg)}"
+                )
+            if abs(sum(self.setting_probabilities) - 1.0) > SUM_TOLERANCE:
+                raise ValueError(f"setting_probabilities must sum to 1; the sum is {sum(self.setting_probabilities):.12g}")
+        for key, length in self.detector.lengths().items():
+            if length not in (1, 2):
+                raise ValueError(f"detector.{key} has {length} values; 1 or 2 are needed, one for each detector")
+        return self
+
+    def analyser(self, trial_rate: float) -> Analyser:
+        """Amplitudes to the two detectors in every setting, for a source of this rate.
+
+        Parameters
+        ----------
+        trial_rate : float
+            Trials a second [1/s].
+
+        Returns
+        -------
+        Analyser
+            Detectors in the order +, -.
+
+        Raises
+        ------
+        UserError
+            As `PolarizationAnalyser.analyser`.
+        """
+        pair = PolarizationAnalyser(
+            kind="polarization-analyser",
+            basis_choice="active",
+            basis_probability_z=0.5,
+            optics_transmittance=self.optics_transmittance,
+            gate_ns=self.gate_ns,
+            arrival_fwhm_ps=self.arrival_fwhm_ps,
+            detector=self.detector,
+        ).analyser(trial_rate)
+        angles = self.si.angles
+        settings = len(angles)
+        leak = 0.0 if self.polarization_contrast is None else 1.0 / (1.0 + self.polarization_contrast)
+        given = self.setting_probabilities or (1.0,) * settings
+        outcome_of_pattern = np.array([[0, 1 + 3 * k, 2 + 3 * k, 3 + 3 * k] for k in range(settings)], dtype=np.int64)
+        return replace(
+            pair,
+            setting_probability=np.asarray(given) / sum(given),
+            amplitude=jones.polarizing_beam_splitter(angles, leak)[:, :, np.newaxis, :],
+            ideal_amplitude=jones.polarizing_beam_splitter(angles, 0.0)[:, :, np.newaxis, :],
+            background_share=np.tile(pair.background_share[:1], (settings, 1)),
+            outcomes=("none", *(label for k in range(settings) for label in (f"S{k}+", f"S{k}-", f"double_S{k}"))),
+            outcome_of_pattern=outcome_of_pattern,
+        )
