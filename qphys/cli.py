@@ -147,6 +147,7 @@ class Figure(StrEnum):
     sweep = "sweep"
     comparison = "comparison"
     correlations = "correlations"
+    chsh = "chsh"
 
 
 @app.command(epilog="Example:  qphys plot runs/out/micius-2017.h5")

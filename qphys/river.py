@@ -120,7 +120,11 @@ class River:
             result["expected_total_counts_without"] = np.stack(
                 [expect.expected_total_counts(self.clicks(point, without=cause), trials) for cause in told_causes]
             )
-        draw: dict[str, Any] = {"seed": seed, "stream": self.stream(point), "realisations": point.run.statistics.realisations}
+        draw: dict[str, Any] = {
+            "seed": seed,
+            "stream": self.stream(point),
+            "realisations": point.run.statistics.realisations,
+        }
         if draw["realisations"]:
             result["counts"] = sample.sampled_counts(clicks, trials, **draw)
         if pairs:
@@ -132,11 +136,12 @@ class River:
         return result
 
     def claims(self, point: recipe.Point) -> dict[str, str]:
-        """Attributes of the file that the source decides: in which bases equal outcomes are errors."""
-        emission = self.emission(point)
-        if not isinstance(emission, stages.PairEmission) or point.run.protocol != "bbm92":
-            return {}
-        return {"flipped_bases": " ".join(emission.flipped_bases)}
+        """Attributes that the source decides: bases in which equal outcomes are errors, signs of the four E in S."""
+        if point.run.protocol == "bbm92":
+            return {"flipped_bases": " ".join(self.emission(point).flipped_bases)}
+        if point.run.protocol == "chsh":
+            return {"chsh_signs": _chsh_signs(self.clicks(point))}
+        return {}
 
     @staticmethod
     def _claims(emission: stages.Emission) -> dict[str, Any]:
@@ -293,6 +298,21 @@ class River:
             while len(self._kept) > CACHED:
                 self._kept.popitem(last=False)
         return made
+
+
+def _chsh_signs(clicks: stages.Clicks) -> str:
+    """Signs of E(a0,b0), E(a0,b1), E(a1,b0), E(a1,b1) that make S of these clicks largest; one differs from the others."""
+    alice, bob = (list(labels) for labels in clicks.outcomes.values())
+    mean = np.einsum("tnab,tn->ab", clicks.probability, clicks.weight)
+
+    def correlation(a: int, b: int) -> float:
+        four = [mean[alice.index(f"a{a}{s}"), bob.index(f"b{b}{r}")] * (1 if s == r else -1) for s in "+-" for r in "+-"]
+        return float(sum(four))
+
+    found = [correlation(a, b) for a in (0, 1) for b in (0, 1)]
+    signs = [[sign if i == odd else -sign for i in range(4)] for sign in (-1, 1) for odd in (3, 2, 1, 0)]
+    best = max(signs, key=lambda pattern: sum(s * e for s, e in zip(pattern, found, strict=True)))
+    return "".join("+" if sign > 0 else "-" for sign in best)
 
 
 def build(kinds: Mapping[str, type[Record]], table: Mapping[str, Any], where: str) -> Any:

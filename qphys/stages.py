@@ -168,7 +168,6 @@ class PairEmission(Emission):
         _check(not self.settings, "a pair source has no settings")
         _check(0.0 <= self.coincidence_fraction <= 1.0, "coincidence_fraction must lie in [0, 1]")
 
-
     @property
     def pair_state(self) -> Complexes:
         """State of a single pair over (HH, HV, VH, VV), (4, 4), of trace one."""

@@ -21,13 +21,16 @@ SUM_TOLERANCE = 1e-9
 class CorrelationAnalyser(Record):
     """A polarizing beam splitter behind a half-wave plate that is set anew for each trial, and two detectors.
 
-    Setting k gives the outcomes ``Sk+`` (along the angle), ``Sk-`` (at right angles) and ``double_Sk``. Angles of 0 and 45
-    degrees in one arm and of 22.5 and 67.5 degrees in the other test the CHSH inequality.
+    Setting k gives the outcomes ``Sk+`` (along the angle) and ``Sk-`` (at right angles); both together are ``double``. In a
+    file of pairs Alice's are called ``ak+``, ``ak-``, Bob's ``bk+``, ``bk-``. Angles of 0 and 45 degrees in one arm and of
+    22.5 and 67.5 degrees in the other test the CHSH inequality.
     """
 
     kind: Literal["correlation-analyser"]
     angles_deg: Annotated[tuple[float, ...], Field(min_length=1, max_length=16)]
     """Of the settings, from H towards V."""
+    turn_deg: float = 0.0
+    """Added to every angle: the plate's turn, for a sweep."""
     setting_probabilities: Annotated[tuple[Annotated[float, Field(ge=0.0, le=1.0)], ...], Field(min_length=1)] | None = None
     """Of the settings; not given: all alike."""
     optics_transmittance: Annotated[float, Field(gt=0.0, le=1.0)]
@@ -85,17 +88,18 @@ class CorrelationAnalyser(Record):
             arrival_fwhm_ps=self.arrival_fwhm_ps,
             detector=self.detector,
         ).analyser(trial_rate)
-        angles = self.si.angles
+        angles = self.si.angles + self.si.turn
         settings = len(angles)
         leak = 0.0 if self.polarization_contrast is None else 1.0 / (1.0 + self.polarization_contrast)
         given = self.setting_probabilities or (1.0,) * settings
-        outcome_of_pattern = np.array([[0, 1 + 3 * k, 2 + 3 * k, 3 + 3 * k] for k in range(settings)], dtype=np.int64)
+        double = 1 + 2 * settings
+        outcome_of_pattern = np.array([[0, 1 + 2 * k, 2 + 2 * k, double] for k in range(settings)], dtype=np.int64)
         return replace(
             pair,
             setting_probability=np.asarray(given) / sum(given),
             amplitude=jones.polarizing_beam_splitter(angles, leak)[:, :, np.newaxis, :],
             ideal_amplitude=jones.polarizing_beam_splitter(angles, 0.0)[:, :, np.newaxis, :],
             background_share=np.tile(pair.background_share[:1], (settings, 1)),
-            outcomes=("none", *(label for k in range(settings) for label in (f"S{k}+", f"S{k}-", f"double_S{k}"))),
+            outcomes=("none", *(f"S{k}{sign}" for k in range(settings) for sign in "+-"), "double"),
             outcome_of_pattern=outcome_of_pattern,
         )

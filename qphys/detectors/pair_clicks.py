@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -130,7 +131,10 @@ def pair_clicks(emission: PairEmission, responses: tuple[Response, Response], tr
         probability[part] = _outcomes(connected, detectors, tables, size=size, part=part)
     return Clicks(
         settings={},
-        outcomes={name: response.analyser.outcomes for name, response in zip(OUTCOME_DIMENSIONS, responses, strict=True)},
+        outcomes={
+            name: tuple(re.sub(r"^S(?=\d)", party, label) for label in response.analyser.outcomes)
+            for name, party, response in zip(OUTCOME_DIMENSIONS, "ab", responses, strict=True)
+        },
         probability=probability,
         weight=transmittance.weight,
         setting_probability=emission.setting_probability,

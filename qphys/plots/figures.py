@@ -87,11 +87,12 @@ def draw(
 
 
 def _choice(statistics: xr.Dataset) -> str:
+    if str(statistics.attrs.get("protocol", "")) == "chsh":
+        swept = [n for n, c in statistics.coords.items() if c.dims == ("point",) and n not in ("point", "case")]
+        return "correlations" if swept else "chsh"
     if "case" in statistics.coords and len(set(np.atleast_1d(statistics["case"].values).tolist())) > 1:
         return "comparison"
-    if statistics.sizes.get("point", 1) == 1:
-        return "overview"
-    return "correlations" if str(statistics.attrs.get("protocol", "")) == "chsh" else "sweep"
+    return "sweep" if statistics.sizes.get("point", 1) > 1 else "overview"
 
 
 def overview(statistics: xr.Dataset, canvas: Figure, comparison: xr.Dataset | None = None) -> list[Axes]:
@@ -276,6 +277,7 @@ PAIR_FIGURES: Final[dict[str, Callable[[Any, Any, Any], list[Any]]]] = {
     "sweep": sweep,
     "comparison": pairs.cases,
     "correlations": pairs.correlations,
+    "chsh": pairs.chsh_cases,
 }
 """Figures of an entangled protocol that `draw` knows."""
 

@@ -110,8 +110,8 @@ def correlations(statistics: xr.Dataset, canvas: Figure, comparison: xr.Dataset 
         raise UserError("figure 'correlations' needs a sweep of an analyser's angle")
     x = np.asarray(statistics[swept[0]].values, dtype=np.float64)
     single = [[str(v) for v in statistics[d].values if str(v)[-1:] in "+-"] for d in ("alice_outcome", "bob_outcome")]
-    axis = canvas.subplots()
-    styles = [(a, b) for a in single[0] for b in single[1]]
+    axis, below = canvas.subplots(2, 1, sharex=True)
+    styles = [(a, b) for a in single[0][:2] for b in single[1][:2]]
     for index, (a, b) in enumerate(styles):
         colour = COLOURS[index % len(COLOURS)]
         here = {"alice_outcome": a, "bob_outcome": b}
@@ -120,12 +120,59 @@ def correlations(statistics: xr.Dataset, canvas: Figure, comparison: xr.Dataset 
             drawn = statistics["counts"].sel(here).sum("time")
             middle, spread = drawn.mean("realisation").values, drawn.std("realisation").values
             axis.errorbar(x, middle, spread, fmt=".", color=colour, alpha=0.6)
-    axis.set_xlabel(swept[0].replace("_", " "))
     axis.set_ylabel("coincidences")
     axis.set_ylim(bottom=0)
     axis.legend(title="Alice, Bob", frameon=False, fontsize="small")
+    _values(statistics, x, below)
+    below.set_xlabel(swept[0].replace("_", " "))
+    canvas.suptitle(str(statistics.attrs.get("title", "")))
+    return [axis, below]
+
+
+def chsh_cases(statistics: xr.Dataset, canvas: Figure, comparison: xr.Dataset | None = None) -> list[Axes]:
+    """CHSH value of each point with its spread, against the published one and the bounds of local and quantum theory.
+
+    Parameters
+    ----------
+    statistics : xarray.Dataset
+        A file of CHSH.
+    canvas : matplotlib Figure
+        Where to draw.
+    comparison : xarray.Dataset, optional
+        Result of `qphys.compare`.
+
+    Returns
+    -------
+    list of Axes
+    """
+    axis = canvas.subplots()
+    points = int(statistics.sizes["point"])
+    names = [str(v) for v in statistics["case"].values] if "case" in statistics.coords else [str(i) for i in range(points)]
+    _values(statistics, np.arange(points, dtype=np.float64), axis, line=False)
+    axis.set_xticks(range(points), names)
+    axis.set_xlim(-0.5, points - 0.5)
+    if comparison is not None:
+        axis.axhline(float(comparison["published"].values[0]), color=COLOURS[2], linewidth=1, label="published")
+        axis.legend(frameon=False, fontsize="small")
     canvas.suptitle(str(statistics.attrs.get("title", "")))
     return [axis]
+
+
+def _values(statistics: xr.Dataset, x: Any, axis: Axes, *, line: bool = True) -> None:
+    """CHSH value of every point: expected with its standard error, samples as points."""
+    from qphys import keyrates
+
+    result = keyrates.analyze(statistics)
+    value, error = (result[f"expected_{name}"].values for name in ("chsh", "chsh_standard_error"))
+    axis.errorbar(x, value, error, fmt="-" if line else "o", color=COLOURS[0], capsize=2, label="expected, standard error")
+    if "chsh" in result:
+        drawn = result["chsh"].values
+        axis.plot(np.repeat(x, drawn.shape[1]), drawn.ravel(), ".", color=COLOURS[1], alpha=0.4, label="sampled")
+    for bound, style in ((2.0, ":"), (2.0 * np.sqrt(2.0), "--")):
+        for sign in (1.0, -1.0) if np.any(value < 0) else (1.0,):
+            axis.axhline(sign * bound, color="black", linestyle=style, linewidth=1)
+    axis.set_ylabel("S")
+    axis.legend(frameon=False, fontsize="small")
 
 
 def ranges(statistics: xr.Dataset, axis: Axes) -> Axes:

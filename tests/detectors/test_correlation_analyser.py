@@ -38,8 +38,8 @@ def test_powers_follow_malus() -> None:
 def test_labels_name_setting_and_result() -> None:
     """Oracle: every setting has three outcomes of its own."""
     found = analyser(setting_probabilities=[0.5, 0.2, 0.3])
-    assert found.outcomes[:4] == ("none", "S0+", "S0-", "double_S0")
-    assert [found.outcomes[i] for i in found.outcome_of_pattern[2]] == ["none", "S2+", "S2-", "double_S2"]
+    assert found.outcomes[:3] == ("none", "S0+", "S0-") and found.outcomes[-1] == "double"
+    assert [found.outcomes[i] for i in found.outcome_of_pattern[2]] == ["none", "S2+", "S2-", "double"]
     np.testing.assert_allclose(found.setting_probability, [0.5, 0.2, 0.3], rtol=1e-15)
     np.testing.assert_allclose(analyser().setting_probability, 1 / 3, rtol=1e-15)
     np.testing.assert_allclose(found.background_share, 0.3, rtol=1e-15)
