@@ -210,11 +210,11 @@ def test_a_werner_state_has_s_of_2_sqrt_2_v(visibility: float) -> None:
     )
     found = clicks(werner(visibility, pump), (0.1, 0.3), stations)  # type: ignore[arg-type]
     p = found.probability[0, 0]
-    assert found.outcomes["alice_outcome"][1:3] == ("S0+", "S0-")
+    assert found.outcomes["alice_outcome"][1:3] == ("a0+", "a0-")
     value = 0.0
     for a in range(2):
         for b in range(2):
-            cell = p[1 + 3 * a : 3 + 3 * a, 1 + 3 * b : 3 + 3 * b]
+            cell = p[1 + 2 * a : 3 + 2 * a, 1 + 2 * b : 3 + 2 * b]
             correlation = (cell[0, 0] + cell[1, 1] - cell[0, 1] - cell[1, 0]) / cell.sum()
             value += -correlation if (a, b) != (0, 1) else correlation
     assert value == pytest.approx(2 * np.sqrt(2) * visibility, abs=1e-7)
