@@ -213,7 +213,7 @@ def strawberryfields() -> None:
         line("Strawberry Fields, circuit and The Walrus", 1 / seconds(circuit, 3), [])
 
 
-def main() -> None:
+def main(arguments: object = None) -> None:
     """Print both tables."""
     print(f"instruction set: {core.INSTRUCTION_SET}")
     print(f"{'4 detectors, 16 patterns':<44}{'a second':>14}{'err at 1':>10}{'at 1e-5':>10}")

@@ -77,7 +77,7 @@ def passes(realisations: int = 20) -> None:
     print(f"{'numpy, without fading':<28}{'':>12}{theirs * 1e3:>12.3f}{1 / theirs:>12.0f}")
 
 
-def main() -> None:
+def main(arguments: object = None) -> None:
     """Print both tables."""
     print(f"instruction set: {core.INSTRUCTION_SET}")
     variates()
