@@ -58,6 +58,35 @@ def circular_pass(seconds: Floats, altitude: float, *, maximum_elevation: float)
     return Geometry(distance, np.arctan2(up, sideways), np.full(t.shape, np.nan), rate)
 
 
+def at_elevations(elevation: Floats, altitude: float) -> Geometry:
+    r"""Line of sight to a circular orbit at given elevations of a pass through the zenith, before the culmination.
+
+    .. math:: L = \sqrt{R^2 \sin^2 E + 2 R h + h^2} - R \sin E, \qquad \dot L = -n R \cos E
+
+    Parameters
+    ----------
+    elevation : ndarray
+        Elevation E [rad].
+    altitude : float
+        Height h of the orbit [m].
+
+    Returns
+    -------
+    Geometry
+        Of the model of `circular_pass`: range L, and its rate while the satellite rises. The azimuth is NaN.
+
+    Examples
+    --------
+    >>> float(at_elevations(np.array([np.pi / 6]), 500e3).range[0].round(-1))
+    909500.0
+    """
+    e = np.asarray(elevation, dtype=np.float64)
+    radius, a = EARTH_EQUATORIAL_RADIUS, EARTH_EQUATORIAL_RADIUS + altitude
+    n = np.sqrt(EARTH_GRAVITATIONAL_PARAMETER / a**3)
+    distance = np.sqrt((radius * np.sin(e)) ** 2 + (a - radius) * (a + radius)) - radius * np.sin(e)
+    return Geometry(distance, e, np.full(e.shape, np.nan), -n * radius * np.cos(e))
+
+
 def half_duration(altitude: float, *, maximum_elevation: float) -> float:
     """Time from the highest elevation to the horizon of `circular_pass` [s]."""
     radius, a = EARTH_EQUATORIAL_RADIUS, EARTH_EQUATORIAL_RADIUS + altitude

@@ -65,9 +65,35 @@ class Circle(Record):
     maximum_elevation_deg: Annotated[float, Field(gt=0.0, le=90.0)]
 
 
-Orbit = Tle | Omm | Oem | Table | Circle
+class Elevations(Record):
+    """Moments at listed elevations of a satellite on a circular orbit, a step each: a link budget, not a pass."""
 
-KINDS: Final[dict[str, type[Record]]] = {"tle": Tle, "omm": Omm, "oem": Oem, "table": Table, "circle": Circle}
+    kind: Literal["elevations"]
+    altitude_km: Annotated[float, Field(ge=100.0, le=50_000.0)]
+    elevation_deg: Annotated[tuple[Annotated[float, Field(ge=0.0, le=90.0)], ...], Field(min_length=1)]
+
+
+class Fixed(Record):
+    """Two places that do not move: a horizontal link, a bench."""
+
+    kind: Literal["fixed"]
+    range_km: Annotated[float, Field(gt=0.0, le=1e6)]
+    duration_s: Annotated[float, Field(gt=0.0)]
+    elevation_deg: Annotated[float | None, Field(ge=-90.0, le=90.0)] = None
+    """Of the sender seen from the station, where a model of the air needs it."""
+
+
+Orbit = Tle | Omm | Oem | Table | Circle | Elevations | Fixed
+
+KINDS: Final[dict[str, type[Record]]] = {
+    "tle": Tle,
+    "omm": Omm,
+    "oem": Oem,
+    "table": Table,
+    "circle": Circle,
+    "elevations": Elevations,
+    "fixed": Fixed,
+}
 """Value of `kind` in the table `orbit` of a run, and its record."""
 
 

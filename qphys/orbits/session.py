@@ -11,10 +11,10 @@ import numpy as np
 
 from qphys import stages
 from qphys.errors import UserError
-from qphys.orbits.dateless import circular_pass, half_duration, tabulated_pass
+from qphys.orbits.dateless import at_elevations, circular_pass, half_duration, tabulated_pass
 from qphys.orbits.frames import Geometry, Site, line_of_sight, site
 from qphys.orbits.propagation import Arc, Clock, Satellite, outside_shadow, satellite, sun_positions
-from qphys.orbits.records import Circle, Oem, Omm, Orbit, Station, Table, Tle, Window
+from qphys.orbits.records import Circle, Elevations, Fixed, Oem, Omm, Orbit, Station, Table, Tle, Window
 from qphys.stages import Floats
 
 OLD: Final = 2.0
@@ -129,10 +129,10 @@ def track(orbit: Orbit, station: Station | None, window: Window, *, files: stage
 
     Parameters
     ----------
-    orbit : Tle, Omm, Oem, Table or Circle
+    orbit : Tle, Omm, Oem, Table, Circle, Elevations or Fixed
         The orbit.
     station : Station or None
-        The ground station; a table or a circle needs none.
+        The ground station; only elements and ephemerides need one.
     window : Window
         Which pass, which part of it, and the length of a step.
     files : Files
@@ -161,6 +161,8 @@ def track(orbit: Orbit, station: Station | None, window: Window, *, files: stage
         return _dated(orbit, station, window, files=files, where=where)
     if isinstance(orbit, Table):
         return _from_table(orbit, station, window, files=files, where=where)
+    if isinstance(orbit, Elevations | Fixed):
+        return _listed(orbit, station, window, where=where)
     return _from_circle(orbit, station, window, where=where)
 
 
@@ -353,6 +355,44 @@ def _from_table(orbit: Table, station: Station, window: Window, *, files: stages
         raise UserError(f"{where}: window.start: {place} has no date; give orbit.epoch, or use start_s and stop_s")
     facts: dict[str, str | float] = {"orbit": "table", "propagator": f"cubic spline through {place}"}
     return _dateless(_Reach.of(geometry, time), window, orbit.epoch, station, facts, where)
+
+
+def _listed(orbit: Elevations | Fixed, station: Station, window: Window, *, where: str) -> stages.Track:
+    """Steps that the orbit itself lists: nothing of a window but the length of a step applies."""
+    for key in sorted(Window.model_fields.keys() - {"time_step_s", "title", "model", "origin"}):
+        if getattr(window, key) is not None:
+            raise UserError(f"{where}: window.{key}: an orbit of kind '{orbit.kind}' lists its own steps; leave it out")
+    step = window.time_step_s
+    facts: dict[str, str | float] = {"orbit": orbit.kind}
+    seconds: Floats
+    if isinstance(orbit, Fixed):
+        seconds = _steps(0.0, orbit.duration_s, step, where)
+        elevation = np.nan if orbit.elevation_deg is None else float(np.radians(orbit.elevation_deg))
+        unknown = np.full(seconds.shape, np.nan)
+        seen = Geometry(np.full(seconds.shape, orbit.si.range), np.full(seconds.shape, elevation), unknown, 0.0 * seconds)
+        facts["propagator"] = "two places that do not move"
+    else:
+        seen = at_elevations(np.radians(np.asarray(orbit.elevation_deg)), orbit.si.altitude)
+        seconds = (np.arange(seen.range.size, dtype=np.float64) + 0.5) * step
+        facts["propagator"] = "listed elevations of a circular orbit, spherical Earth that does not turn"
+    facts["session_duration_s"] = seconds.size * step
+    if not np.isnan(seen.elevation[0]):
+        facts["maximum_elevation_deg"] = float(np.degrees(seen.elevation.max()))
+    facts["minimum_range_km"] = float(seen.range.min() / 1e3)
+    unknown = np.full(seconds.shape, np.nan)
+    return stages.Track(
+        time=seconds,
+        time_step=step,
+        epoch="",
+        range=seen.range,
+        elevation=seen.elevation,
+        azimuth=unknown,
+        range_rate=seen.range_rate,
+        sun_elevation=unknown,
+        sunlit=unknown,
+        station_altitude=station.altitude_m,
+        facts=facts,
+    )
 
 
 def _dateless(

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qphys.errors import UserError
-from qphys.orbits import KINDS, Circle, Station, Table, track
-from qphys.orbits.dateless import circular_pass, half_duration
+from qphys.orbits import KINDS, Circle, Station, Table, Window, track
+from qphys.orbits.dateless import at_elevations, circular_pass, half_duration
 from qphys.record import parse
 
 RUN = "run.toml: orbit"
@@ -106,6 +106,51 @@ def test_circle_outside_its_range_is_refused(values):
 
 
 TABLE = Table(kind="table", table="pass.csv")
+
+
+def test_listed_elevations_are_those_of_the_overhead_pass():
+    """Second route: the pass in time, from which the analytic table above was printed."""
+    told = {"kind": "elevations", "altitude_km": 500.0, "elevation_deg": [row[0] for row in OVERHEAD]}
+    found = track(parse(KINDS["elevations"], told, RUN), None, Window(time_step_s=2.0), files=None, where=RUN)
+    np.testing.assert_allclose(found.range / 1e3, [row[1] for row in OVERHEAD], atol=0.006)
+    np.testing.assert_allclose(found.range_rate / 1e3, [-row[3] for row in OVERHEAD], atol=1e-4)
+    np.testing.assert_allclose(np.degrees(found.elevation), [row[0] for row in OVERHEAD], rtol=1e-14)
+    np.testing.assert_array_equal(found.time, [1.0, 3.0, 5.0, 7.0, 9.0, 11.0])
+
+
+@given(st.floats(0.0, np.pi / 2), st.floats(200e3, 36_000e3))
+def test_listed_elevations_give_range_and_rate_of_the_pass(elevation, height):
+    """Second route: the moment at which the pass stands there, by its own formulas."""
+    found = at_elevations(np.array([elevation]), height)
+    radius, a = 6378137.0, 6378137.0 + height
+    angle = np.arccos(radius * np.cos(elevation) / a) - elevation
+    seen = circular_pass(np.array([-angle / np.sqrt(3.986004418e14 / a**3)]), height, maximum_elevation=np.pi / 2)
+    assert found.range[0] == pytest.approx(seen.range[0], rel=1e-9)
+    assert found.range_rate[0] == pytest.approx(seen.range_rate[0], rel=1e-6, abs=1e-3)
+
+
+def test_fixed_places_keep_their_range_and_do_not_move():
+    told = parse(KINDS["fixed"], {"kind": "fixed", "range_km": 143.6, "duration_s": 7.0, "elevation_deg": -0.5}, RUN)
+    found = track(told, Station(altitude_m=2400.0), Window(), files=None, where=RUN)
+    assert len(found.time) == 7
+    assert set(found.range) == {143.6e3}
+    assert set(found.range_rate) == {0.0}
+    np.testing.assert_allclose(np.degrees(found.elevation), -0.5)
+    assert found.station_altitude == 2400.0
+    bare = parse(KINDS["fixed"], {"kind": "fixed", "range_km": 1.0, "duration_s": 1.0}, RUN)
+    assert np.isnan(track(bare, None, Window(), files=None, where=RUN).elevation).all()
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"kind": "fixed", "range_km": 1.0, "duration_s": 1.0},
+        {"kind": "elevations", "altitude_km": 500.0, "elevation_deg": [20.0]},
+    ],
+)
+def test_listed_steps_take_no_conditions(told):
+    with pytest.raises(UserError, match=f"window.minimum_elevation_deg: an orbit of kind '{told['kind']}' lists its own"):
+        track(parse(KINDS[told["kind"]], told, RUN), None, Window(minimum_elevation_deg=10.0), files=None, where=RUN)
 
 
 def circle_columns(step=10.0, half=240.0, **shift):
