@@ -1,7 +1,8 @@
 """What the stages hand over: frozen, checked, SI.
 
 Letters in shapes: T time step, N fading node, A arm, S receiver setting, D detector, M internal mode, P polarization (2),
-E emission node, C settings of the sender, O outcomes. A polarization vector holds the amplitudes along H and V.
+K polarization map, E emission node, C settings of the sender, O outcomes. A polarization vector holds the amplitudes along H
+and V.
 """
 
 from __future__ import annotations
@@ -34,6 +35,10 @@ ERROR_CAUSES: Final = ("preparation", "optics", "dark counts", "sky", "double cl
 """Causes by which the error rate is told, beside its total."""
 
 
+ATTITUDE_LAWS: Final = ("velocity", "orbit-normal", "inertial-velocity", "inertial-orbit-normal")
+"""Axis of the satellite along which the sender's H lies: what `Track.frame_angle` may be told for."""
+
+
 class Files(Protocol):
     """Contents of named files, so that no room of physics opens one."""
 
@@ -47,6 +52,10 @@ class Files(Protocol):
 def _check(condition: bool, message: str) -> None:
     if not condition:
         raise ValueError(message)
+
+
+def _untold() -> Floats:
+    return np.empty(0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +80,13 @@ class Track:
     """Elevation of the sun at the station [rad], T."""
     sunlit: Floats
     """1 where the satellite is in sunlight, 0 in eclipse, T."""
+    point_ahead_angle: Floats = field(default_factory=_untold)
+    """Angle between the beam to the satellite and the light that comes from it [rad], T."""
+    slew_rate: Floats = field(default_factory=_untold)
+    """Angular rate of the line of sight in an inertial frame [rad/s], T."""
+    frame_angle: Mapping[str, Floats] = field(default_factory=dict)
+    """For each law of ATTITUDE_LAWS that is told, the angle of the sender's H at the receiver, from the horizontal H towards
+    V, continuous but for multiples of pi [rad], T each."""
     station_altitude: float = 0.0
     """Height of the station above the ellipsoid [m]."""
     facts: Mapping[str, str | float] = field(default_factory=dict)
@@ -79,7 +95,14 @@ class Track:
     """One line each, for the user: old elements, sun above the horizon."""
 
     def __post_init__(self) -> None:
-        for name in ("range", "elevation", "azimuth", "range_rate", "sun_elevation", "sunlit"):
+        for name in ("point_ahead_angle", "slew_rate"):
+            if not getattr(self, name).size:
+                object.__setattr__(self, name, np.full(self.time.shape, np.nan))
+        _check(set(self.frame_angle) <= set(ATTITUDE_LAWS), f"Track.frame_angle knows {ATTITUDE_LAWS}")
+        for law, angle in self.frame_angle.items():
+            _check(angle.shape == self.time.shape, f"Track.frame_angle of {law} must have the shape of Track.time")
+        told = ("range", "elevation", "azimuth", "range_rate", "sun_elevation", "sunlit", "point_ahead_angle", "slew_rate")
+        for name in told:
             _check(getattr(self, name).shape == self.time.shape, f"Track.{name} must have the shape of Track.time")
         _check(self.time_step > 0, "Track.time_step must be positive")
 
@@ -226,7 +249,7 @@ class Transmittance:
     correlation_time: float
     """Time after which the fading is drawn afresh [s]; 0: the fading averages out within a step."""
     jones: Complexes
-    """Unitary or contracting map on polarization, (T, A, P, P)."""
+    """Map on polarization, (T, A, P, P). Its mean over polarizations is 1: what it loses stands in `transmittance`."""
     background_rate: Floats
     """Photons of sky light at the analyser's entrance [1/s], both polarizations together, (T, A)."""
     includes: tuple[str, ...]
@@ -235,9 +258,19 @@ class Transmittance:
     """Mean loss by term [dB], each (T, A), for budgets and pictures."""
     model: str = ""
     """Name of the fading model and its validity, for the file."""
+    ensemble: Complexes = field(default_factory=lambda: np.eye(2, dtype=np.complex128).reshape(1, 1, 1, 2, 2))
+    """Maps on polarization that follow `jones`, one of them drawn anew in each trial, (1 or T, 1 or A, K, P, P)."""
+    ensemble_weight: Floats = field(default_factory=lambda: np.ones((1, 1)))
+    """Probability of each map of the ensemble, (1 or A, K)."""
 
     def __post_init__(self) -> None:
         steps, nodes, arms = self.transmittance.shape
+        times, ways, maps = self.ensemble.shape[:3]
+        _check(self.ensemble.shape[3:] == (2, 2), "Transmittance.ensemble must have shape (1 or T, 1 or A, K, 2, 2)")
+        _check(times in (1, steps) and ways in (1, arms), "Transmittance.ensemble must have shape (1 or T, 1 or A, K, 2, 2)")
+        _check(self.ensemble_weight.shape == (ways, maps), "Transmittance.ensemble_weight must have shape (1 or A, K)")
+        _check(bool(np.all(self.ensemble_weight >= 0)), "Transmittance.ensemble_weight must not be negative")
+        _check(bool(np.all(np.abs(self.ensemble_weight.sum(axis=1) - 1) < 1e-9)), "ensemble_weight must sum to 1")
         _check(self.weight.shape == (steps, nodes), "Transmittance.weight must have shape (T, N)")
         _check(self.jones.shape == (steps, arms, 2, 2), "Transmittance.jones must have shape (T, A, 2, 2)")
         _check(self.background_rate.shape == (steps, arms), "Transmittance.background_rate must have shape (T, A)")
@@ -297,7 +330,9 @@ class Response:
     """Everything between the source and the clicks, for one arm, before any source is chosen."""
 
     amplitude: Complexes
-    """Per detector, without fading, square root of efficiency and gate included, (T, S, D, M, P)."""
+    """Per detector, without fading, square root of efficiency and gate included, (T, K, S, D, M, P)."""
+    map_weight: Floats
+    """Probability of each polarization map, K; one where the channel has one map."""
     transmittance: Floats
     """Fading nodes, (T, N)."""
     weight: Floats

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -82,11 +82,25 @@ def join(arms: Sequence[Transmittance], *, correlation: FadingCorrelation) -> Tr
         weight=weight,
         correlation_time=time,
         jones=np.concatenate([arm.jones for arm in arms], axis=1),
+        **_ensembles(arms),
         background_rate=np.concatenate([arm.background_rate for arm in arms], axis=1),
         includes=tuple(term for term in first.includes if term in second.includes),
         terms_db={name: np.concatenate([arm.terms_db.get(name, silent) for arm in arms], axis=1) for name in names},
         model="; ".join([*models, MODELS[correlation]]),
     )
+
+
+def _ensembles(arms: Sequence[Transmittance]) -> dict[str, Any]:
+    """Polarization maps of both arms in one array; the shorter ensemble is filled up with maps that never occur."""
+    steps = max(len(arm.ensemble) for arm in arms)
+    maps = max(arm.ensemble_weight.shape[1] for arm in arms)
+    joint = np.tile(np.eye(2, dtype=np.complex128), (steps, len(arms), maps, 1, 1))
+    weight = np.zeros((len(arms), maps))
+    for k, arm in enumerate(arms):
+        own = arm.ensemble_weight.shape[1]
+        joint[:, k, :own] = arm.ensemble[:, 0]
+        weight[k, :own] = arm.ensemble_weight[0]
+    return {"ensemble": joint, "ensemble_weight": weight}
 
 
 def _all_pairs(first: Transmittance, second: Transmittance) -> tuple[Floats, Floats]:

@@ -17,7 +17,7 @@ Array = TypeVar("Array", Floats, Complexes)
 def photoelectrons(emission: CoherentEmission, response: Response) -> Floats:
     r"""Expected photoelectrons of every detector at unit transmittance of the fading, without the gate.
 
-    .. math:: \mu_{tecsd} = \frac{1}{g_d} \Big| \sum_{mp} A_{tsdmp}\, a_{ecmp} \Big|^2
+    .. math:: \mu_{tekcsd} = \frac{1}{g_d} \Big| \sum_{mp} A_{tksdmp}\, a_{ecmp} \Big|^2
 
     Parameters
     ----------
@@ -29,8 +29,8 @@ def photoelectrons(emission: CoherentEmission, response: Response) -> Floats:
     Returns
     -------
     ndarray
-        [1], (t or 1, emission node, setting of the sender, setting of the receiver, detector); one step where the rows are
-        the same at all.
+        [1], (t or 1, emission node and polarization map, setting of the sender, setting of the receiver, detector), the map
+        running fastest; one step where the rows are the same at all.
 
     Raises
     ------
@@ -44,7 +44,9 @@ def photoelectrons(emission: CoherentEmission, response: Response) -> Floats:
         raise ValueError("gate_fraction must be positive")
     rows = _one_if_constant(response.amplitude)
     sent = emission.amplitude.reshape(len(emission.amplitude), -1, modes, 2)
-    amplitude = np.einsum("tsdmp,ecmp->tecsd", rows, sent)
+    amplitude = np.einsum("tksdmp,ecmp->tekcsd", rows, sent)
+    steps, nodes, maps = amplitude.shape[:3]
+    amplitude = amplitude.reshape(steps, nodes * maps, *amplitude.shape[3:])
     photons: Floats = (amplitude.real**2 + amplitude.imag**2) / response.analyser.gate_fraction
     return photons
 
@@ -71,14 +73,15 @@ def clicks(emission: CoherentEmission, response: Response) -> Clicks:
     Notes
     -----
     Phase-randomised coherent light gives every detector a Poisson number of photons, independent of the other detectors
-    given the setting and the fading; see `qphys.core.reference_clicks` for dead time and afterpulses. The dead time blocks
-    whole pulses: noise between two pulses is counted as if it fell on one.
+    given the setting, the fading and the polarization map, which is drawn anew for each trial, as the intensity is; see
+    `qphys.core.reference_clicks` for dead time and afterpulses. The dead time blocks whole pulses: noise between two pulses
+    is counted as if it fell on one.
     """
     analyser = response.analyser
     probability = KERNELS["click_probabilities"](
         response.transmittance,
         photoelectrons(emission, response),
-        emission.node_weight,
+        np.outer(emission.node_weight, response.map_weight).ravel(),
         emission.setting_probability.ravel(),
         analyser.setting_probability,
         analyser.gate_fraction,

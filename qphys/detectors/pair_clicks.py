@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from typing import Final, NamedTuple
@@ -113,6 +114,7 @@ def pair_clicks(emission: PairEmission, responses: tuple[Response, Response], tr
     size = 2 if max(len(response.analyser.efficiency) for response in responses) <= 2 else 4
     light = _light(emission)
     amplitudes = [_padded(response.amplitude[..., 0, :], size) for response in responses]
+    maps = [list(enumerate(response.map_weight)) for response in responses]
     detectors = [
         _detectors(emission, response, light, transmittance.transmittance[:, :, arm], arm=arm)
         for arm, response in enumerate(responses)
@@ -123,12 +125,14 @@ def pair_clicks(emission: PairEmission, responses: tuple[Response, Response], tr
     at_once = max(1, _LANES_AT_ONCE // (nodes * settings))
     for first in range(0, steps, at_once):
         part = slice(first, first + at_once)
-        rows = [
-            np.sqrt(light.kept * transmittance.transmittance[part, :, arm])[:, :, None, None, None] * amplitude[part, None]
-            for arm, amplitude in enumerate(amplitudes)
+        fading = [
+            np.sqrt(light.kept * transmittance.transmittance[part, :, arm])[:, :, None, None, None] for arm in range(2)
         ]
-        connected = _connected(emission, rows[0][:, :, :, None], rows[1][:, :, None, :])
-        probability[part] = _outcomes(connected, detectors, tables, size=size, part=part)
+        probability[part] = 0.0
+        for (a, alice), (b, bob) in itertools.product(*maps):
+            rows = [one * amplitude[part, k, None] for one, amplitude, k in zip(fading, amplitudes, (a, b), strict=True)]
+            connected = _connected(emission, rows[0][:, :, :, None], rows[1][:, :, None, :])
+            probability[part] += alice * bob * _outcomes(connected, detectors, tables, size=size, part=part)
     return Clicks(
         settings={},
         outcomes={
@@ -188,27 +192,31 @@ def _light(emission: PairEmission) -> _Light:
 
 
 def _padded(rows: Complexes, size: int) -> Complexes:
-    """Amplitude rows (T, S, size, P): detectors that are not there see nothing."""
-    padding = size - rows.shape[2]
-    return np.pad(rows, ((0, 0), (0, 0), (0, padding), (0, 0))) if padding else rows
+    """Amplitude rows (T, K, S, size, P): detectors that are not there see nothing."""
+    padding = size - rows.shape[3]
+    return np.pad(rows, ((0, 0), (0, 0), (0, 0), (0, padding), (0, 0))) if padding else rows
 
 
 def _detectors(emission: PairEmission, response: Response, light: _Light, transmittance: Floats, *, arm: int) -> _Detectors:
     """Noise, afterpulses and dead time of one arm's detectors."""
     analyser, q = response.analyser, response.analyser.setting_probability
     rows = response.amplitude[..., 0, :]
-    photons = np.einsum("tsdp,pq,tsdq->tsd", rows.conj(), light.number[arm], rows).real
-    seen = transmittance[:, :, None, None] * np.maximum(photons, 0.0)[:, None]
+    photons = np.einsum("tksdp,pq,tksdq->tksd", rows.conj(), light.number[arm], rows).real
+    seen = transmittance[:, :, None, None, None] * np.maximum(photons, 0.0)[:, None]
     noise = response.noise_probability[:, None]
-    free_noise = response.ungated_noise_rate[:, None] / emission.trial_rate
+    free_noise = response.ungated_noise_rate[:, None, None] / emission.trial_rate
     anywhere = light.silence(seen / analyser.gate_fraction) + free_noise
-    clicks = np.einsum("tnsd,s->tnd", -np.expm1(-anywhere), q)
+    weight = response.map_weight
+    clicks = np.einsum("tnksd,s,k->tnd", -np.expm1(-anywhere), q, weight)
     slots = analyser.dead_time * emission.trial_rate
     slots = np.maximum(0.0, slots - 0.5) if emission.continuous else blocked_slots(analyser.dead_time, emission.trial_rate)
     live = 1.0 / (1.0 + clicks * slots)
-    in_gate = np.einsum("tnsd,s->tnd", noise - (1.0 - noise) * np.expm1(-light.silence(seen)), q)
+    clicking = np.einsum("tnksd,k->tnsd", -np.expm1(-light.silence(seen)), weight)
+    in_gate = np.einsum("tnsd,s->tnd", noise + (1.0 - noise) * clicking, q)
     afterpulse = (analyser.afterpulse_probability * live * in_gate)[:, :, None]
-    return _Detectors(noise + (1.0 - noise) * afterpulse, live, clicks * slots * live, (1.0 - light.kept) * seen)
+    # photons of other trials came through other maps
+    strays = (1.0 - light.kept) * np.einsum("tnksd,k->tnsd", seen, weight)
+    return _Detectors(noise + (1.0 - noise) * afterpulse, live, clicks * slots * live, strays)
 
 
 def _connected(emission: PairEmission, signal: Complexes, idler: Complexes) -> Floats:

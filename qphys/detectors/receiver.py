@@ -12,6 +12,8 @@ from qphys.stages import ERROR_CAUSES, Analyser, CoherentEmission, Complexes, Pa
 DETECTION_CAUSES: Final = ERROR_CAUSES[:4]
 """Causes of errors that can be switched off before the clicks; double clicks are told by their own outcomes."""
 
+_ONE_MAP: Final = np.eye(2, dtype=np.complex128).reshape(1, 1, 1, 2, 2)
+
 
 def respond(
     transmittance: Transmittance,
@@ -26,14 +28,14 @@ def respond(
     The amplitude row of detector d in setting s at time t, and its noise,
 
     .. math::
-        A_{tsd} &= \sqrt{\eta_o\, \eta_d\, g_d}\; B_{sd}\, J_t,
+        A_{tksd} &= \sqrt{\eta_o\, \eta_d\, g_d}\; B_{sd}\, U_{tk}\, J_t,
 
         R_{tsd} &= D_d + \beta_{sd} b_t, \qquad \nu_{tsd} = 1 - e^{-R_{tsd} T_g}.
 
     Parameters
     ----------
     transmittance : Transmittance
-        Of one arm: fading nodes, polarization map J, sky light b [1/s].
+        Of one arm: fading nodes, polarization map J and the ensemble U of maps that follow it, sky light b [1/s].
     analyser : Analyser
         Rows B, efficiency :math:`\eta_d`, gate fraction g, dark rate D [1/s], share :math:`\beta` of the sky light, gate
         :math:`T_g` [s].
@@ -67,9 +69,11 @@ def respond(
     if "detector efficiency" not in transmittance.includes:
         power *= analyser.efficiency
     rows = np.sqrt(power)[:, np.newaxis, np.newaxis] * analyser.amplitude
-    amplitude: Complexes = np.einsum("sdmp,tpq->tsdmq", rows, transmittance.jones[:, 0])
+    maps = transmittance.ensemble[:, 0] @ transmittance.jones[:, 0, np.newaxis]
+    amplitude: Complexes = np.einsum("sdmp,tkpq->tksdmq", rows, maps)
     return Response(
         amplitude=amplitude,
+        map_weight=transmittance.ensemble_weight[0],
         transmittance=transmittance.transmittance[:, :, 0],
         weight=transmittance.weight,
         correlation_time=transmittance.correlation_time,
@@ -100,8 +104,8 @@ def without(
     Parameters
     ----------
     cause : str
-        ``preparation``: ideal states, of pairs their `ideal`. ``optics``: ideal analyser, no turn of the polarization on the
-        way (its loss stays). ``dark counts``: none. ``sky``: no background.
+        ``preparation``: ideal states, of pairs their `ideal`. ``optics``: ideal analyser, no change of the polarization on
+        the way (its loss stays). ``dark counts``: none. ``sky``: no background.
     emission, analyser, transmittance
         As they are.
 
@@ -121,7 +125,8 @@ def without(
     if cause == "optics":
         kept = 0.5 * (np.abs(transmittance.jones) ** 2).sum(axis=(-2, -1))
         straight = np.sqrt(kept)[..., np.newaxis, np.newaxis] * np.eye(2, dtype=np.complex128)
-        return emission, replace(analyser, amplitude=analyser.ideal_amplitude), replace(transmittance, jones=straight)
+        way = replace(transmittance, jones=straight, ensemble=_ONE_MAP, ensemble_weight=np.ones((1, 1)))
+        return emission, replace(analyser, amplitude=analyser.ideal_amplitude), way
     if cause == "dark counts":
         return emission, replace(analyser, dark_rate=np.zeros_like(analyser.dark_rate)), transmittance
     if cause == "sky":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any, Final
 
 import numpy as np
 
@@ -15,6 +16,18 @@ from qphys.orbits.session import track
 
 APART = 1e-3
 """Largest difference of two arms' steps [s]; light travels 300 km in it, and geometry moves 7 m."""
+
+ON_GROUND: Final = (
+    "range",
+    "elevation",
+    "azimuth",
+    "range_rate",
+    "sun_elevation",
+    "sunlit",
+    "point_ahead_angle",
+    "slew_rate",
+)
+"""Arrays of a track beside its times; a photon that stays on board has none of them but `sunlit`."""
 
 
 def joint_tracks(
@@ -73,19 +86,12 @@ def _edge(one: stages.Track, which: str) -> datetime:
 
 
 def _first_steps(one: stages.Track, steps: int) -> stages.Track:
-    names = ("time", "range", "elevation", "azimuth", "range_rate", "sun_elevation", "sunlit")
-    return replace(one, **{name: getattr(one, name)[:steps] for name in names})
+    names = ("time", *ON_GROUND)
+    angles = {law: angle[:steps] for law, angle in one.frame_angle.items()}
+    return replace(one, **{name: getattr(one, name)[:steps] for name in names}, frame_angle=angles)
 
 
 def _on_board(reference: stages.Track) -> stages.Track:
     unknown = np.full(reference.time.shape, np.nan)
-    return replace(
-        reference,
-        range=unknown,
-        elevation=unknown,
-        azimuth=unknown,
-        range_rate=unknown,
-        sun_elevation=unknown,
-        station_altitude=0.0,
-        warnings=(),
-    )
+    geometry: dict[str, Any] = {name: unknown for name in ON_GROUND if name != "sunlit"}
+    return replace(reference, **geometry, frame_angle={}, station_altitude=0.0, warnings=())

@@ -7,9 +7,9 @@ from typing import Final
 
 import numpy as np
 
-from qphys.constants import EARTH_EQUATORIAL_RADIUS, EARTH_GRAVITATIONAL_PARAMETER
+from qphys.constants import EARTH_EQUATORIAL_RADIUS, EARTH_GRAVITATIONAL_PARAMETER, SPEED_OF_LIGHT
 from qphys.errors import UserError, nearest
-from qphys.orbits.frames import Geometry
+from qphys.orbits.frames import Geometry, Motion, Site, motion
 from qphys.stages import Floats
 
 COLUMNS: Final = {"elevation_deg": (-90.0, 90.0), "range_km": (1e-3, 1e6), "azimuth_deg": (-360.0, 720.0)}
@@ -87,6 +87,52 @@ def at_elevations(elevation: Floats, altitude: float) -> Geometry:
     return Geometry(distance, e, np.full(e.shape, np.nan), -n * radius * np.cos(e))
 
 
+def time_at(elevation: Floats, altitude: float) -> Floats:
+    """Moment of `at_elevations` before the culmination [s], -(acos(R cos E / a) - E) / n."""
+    radius, a = EARTH_EQUATORIAL_RADIUS, EARTH_EQUATORIAL_RADIUS + altitude
+    n = np.sqrt(EARTH_GRAVITATIONAL_PARAMETER / a**3)
+    moment: Floats = (elevation - np.arccos(radius * np.cos(elevation) / a)) / n
+    return moment
+
+
+def circular_motion(seconds: Floats, altitude: float, *, maximum_elevation: float) -> Motion:
+    r"""Point-ahead angle, slew rate and polarization frame of `circular_pass`.
+
+    With the station along x and the pole of the orbit tilted by psi_0 against z, the satellite stands at
+    a (cos psi_0 cos theta, sin theta, sin psi_0 cos theta); see `frames.motion` for the rest.
+
+    Parameters
+    ----------
+    seconds : ndarray
+        Time t from the highest elevation [s].
+    altitude : float
+        Height h of the orbit [m].
+    maximum_elevation : float
+        Highest elevation E_max [rad].
+
+    Returns
+    -------
+    Motion
+        Nothing turns but the satellite, so that the inertial laws agree with the others.
+
+    Examples
+    --------
+    >>> overhead = circular_motion(np.array([0.0]), 500e3, maximum_elevation=np.pi / 2)
+    >>> round(1e6 * float(overhead.point_ahead_angle[0]), 2)
+    50.79
+    """
+    t = np.asarray(seconds, dtype=np.float64)
+    radius, a = EARTH_EQUATORIAL_RADIUS, EARTH_EQUATORIAL_RADIUS + altitude
+    n = np.sqrt(EARTH_GRAVITATIONAL_PARAMETER / a**3)
+    psi_0 = np.arccos(radius * np.cos(maximum_elevation) / a) - maximum_elevation
+    first, second = np.array([np.cos(psi_0), 0.0, np.sin(psi_0)]), np.array([0.0, 1.0, 0.0])
+    c, s = np.cos(n * t)[:, None], np.sin(n * t)[:, None]
+    east, north, up = np.array([0.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0]), np.array([1.0, 0.0, 0.0])
+    station = Site(0.0, 0.0, 0.0, radius * up, np.stack([east, north, up]))
+    position, velocity = a * (c * first + s * second), a * n * (c * second - s * first)
+    return motion(position, velocity, station=station, earth_rotation=0.0)
+
+
 def half_duration(altitude: float, *, maximum_elevation: float) -> float:
     """Time from the highest elevation to the horizon of `circular_pass` [s]."""
     radius, a = EARTH_EQUATORIAL_RADIUS, EARTH_EQUATORIAL_RADIUS + altitude
@@ -95,8 +141,10 @@ def half_duration(altitude: float, *, maximum_elevation: float) -> float:
     return float(np.arccos(radius / a / np.cos(psi_0)) / n)
 
 
-def tabulated_pass(columns: Mapping[str, Floats], place: str) -> tuple[Floats, Callable[[Floats], Geometry]]:
-    """Times of a table of a pass, and the line of sight between them.
+def tabulated_pass(
+    columns: Mapping[str, Floats], place: str
+) -> tuple[Floats, Callable[[Floats], Geometry], Callable[[Floats], Motion]]:
+    """Times of a table of a pass, the line of sight between them, and how it turns.
 
     Parameters
     ----------
@@ -112,6 +160,9 @@ def tabulated_pass(columns: Mapping[str, Floats], place: str) -> tuple[Floats, C
     geometry : callable
         Seconds -> Geometry, a cubic spline through the table's values (straight between two); what has no column is NaN. The
         range rate is the derivative of that spline, so that noise of a digitised table is in it.
+    motion : callable
+        Seconds -> Motion, seen from the ground: slew rate with columns of elevation and azimuth, point ahead with the range
+        too (without the Earth's turning, about 1 % off). A table tells no polarization frame.
 
     Raises
     ------
@@ -159,4 +210,13 @@ def tabulated_pass(columns: Mapping[str, Floats], place: str) -> tuple[Floats, C
             range_rate=rate(seconds) * 1e3 if rate is not None else unknown,
         )
 
-    return time, geometry
+    def turning(seconds: Floats) -> Motion:
+        if not {"elevation_deg", "azimuth_deg"} <= set(splines):
+            unknown = np.full(np.shape(seconds), np.nan)
+            return Motion(unknown, unknown, {})
+        upward, sideways = (np.radians(splines[n].derivative()(seconds)) for n in ("elevation_deg", "azimuth_deg"))
+        seen = geometry(seconds)
+        slew = np.hypot(upward, np.cos(seen.elevation) * sideways)
+        return Motion(2.0 * slew * seen.range / SPEED_OF_LIGHT, slew, {})
+
+    return time, geometry, turning

@@ -7,11 +7,14 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from qphys.constants import EARTH_EQUATORIAL_RADIUS
+from qphys.constants import EARTH_EQUATORIAL_RADIUS, SPEED_OF_LIGHT
 from qphys.stages import Floats
 
 FLATTENING: Final = 1.0 / 298.257223563
 """Flattening of the WGS84 ellipsoid, exact by definition."""
+
+EARTH_ROTATION: Final = 7.292_115e-5
+"""Angular velocity of the Earth [rad/s] (WGS84, nominal); its variations are below 1e-7 of it."""
 
 
 class Geometry(NamedTuple):
@@ -25,6 +28,17 @@ class Geometry(NamedTuple):
     """From north over east, 0 to 2 pi [rad]."""
     range_rate: Floats
     """Rate of change of the slant range [m/s]."""
+
+
+class Motion(NamedTuple):
+    """How the line of sight turns and how the satellite's axes lie across it, at each moment; NaN where it is not known."""
+
+    point_ahead_angle: Floats
+    """[rad]."""
+    slew_rate: Floats
+    """In an inertial frame [rad/s]."""
+    frame_angle: dict[str, Floats]
+    """By the laws of `stages.ATTITUDE_LAWS` [rad]."""
 
 
 @dataclass(frozen=True)
@@ -113,3 +127,64 @@ def line_of_sight(position: Floats, velocity: Floats, *, station: Site) -> Geome
         azimuth=np.arctan2(east, north) % (2.0 * np.pi),
         range_rate=np.sum(d * velocity, axis=-1) / distance,
     )
+
+
+def motion(position: Floats, velocity: Floats, *, station: Site, earth_rotation: float = EARTH_ROTATION) -> Motion:
+    r"""Point-ahead angle, slew rate and polarization frame of a satellite at a station at rest in the Earth-fixed frame.
+
+    With d = r - r_station, u = d / \|d\| and the velocity relative to the station in an inertial frame
+    :math:`w = v + \omega \times d`,
+
+    .. math::
+        \alpha = 2\,|w_\perp| / c, \qquad \dot\vartheta = |w_\perp| / |d|, \qquad w_\perp = w - (w \cdot u)\, u .
+
+    Light that travels along k = -u arrives in the station's frame H = k x up / \|k x up\| (horizontal), V = H x k. An axis a
+    of the satellite, seen along k, lies there at
+
+    .. math:: \theta = \mathrm{atan2}(a \cdot V,\; a \cdot H) \bmod \pi .
+
+    Parameters
+    ----------
+    position, velocity : ndarray
+        Earth-fixed r [m] and v [m/s], the rotation of the Earth included, (T, 3).
+    station : Site
+        The station.
+    earth_rotation : float, optional
+        Angular velocity :math:`\omega` of the frame about its third axis [rad/s].
+
+    Returns
+    -------
+    Motion
+        Frame angles from 0 to pi at the first moment and continuous from there. The axes are the velocity v over the turning
+        ground (``velocity``), the normal r x v of its plane (``orbit-normal``), and the same of the velocity
+        v + omega x r in an inertial frame (``inertial-velocity``, ``inertial-orbit-normal``).
+
+    Notes
+    -----
+    A satellite that steers its yaw to the ground track follows the first pair, one that keeps its attitude in the plane of
+    its orbit the second; for low polar orbits they differ by up to 4 deg. Point ahead is that of a beam to the satellite
+    against the light from it, to first order in v/c; half of it is the aberration of each way. Seen from the turning ground
+    the slew rate is up to 0.5 % smaller. At the zenith, where there is no horizontal, H points to the west.
+    """
+    d = position - station.position
+    distance = np.linalg.norm(d, axis=-1)
+    u = d / distance[:, None]
+    spin = np.array([0.0, 0.0, earth_rotation])
+    relative = velocity + np.cross(spin, d)
+    across = np.linalg.norm(relative - np.sum(relative * u, axis=-1)[:, None] * u, axis=-1)
+    east, north, _ = station.axes
+    azimuth = np.arctan2(d @ east, d @ north)
+    h = np.sin(azimuth)[:, None] * north - np.cos(azimuth)[:, None] * east
+    v = np.cross(u, h)
+    inertial = velocity + np.cross(spin, position)
+    axes = {
+        "velocity": velocity,
+        "orbit-normal": np.cross(position, velocity),
+        "inertial-velocity": inertial,
+        "inertial-orbit-normal": np.cross(position, inertial),
+    }
+    angles = {
+        law: np.unwrap(np.arctan2(np.sum(a * v, axis=-1), np.sum(a * h, axis=-1)) % np.pi, period=np.pi)
+        for law, a in axes.items()
+    }
+    return Motion(2.0 * across / SPEED_OF_LIGHT, across / distance, angles)

@@ -12,7 +12,7 @@ import numpy as np
 from qphys.constants import EARTH_EQUATORIAL_RADIUS
 from qphys.errors import UserError
 from qphys.orbits import elements, ephemeris
-from qphys.orbits.frames import Geometry, Site, line_of_sight
+from qphys.orbits.frames import Geometry, Motion, Site, line_of_sight, motion
 from qphys.orbits.records import Oem, Omm, Orbit, Tle
 from qphys.stages import Files, Floats
 
@@ -306,6 +306,10 @@ class Arc:
     def geometry(self, seconds: Floats, site: Site) -> Geometry:
         """Line of sight from a station."""
         return line_of_sight(self._position(seconds), self._velocity(seconds), station=site)
+
+    def motion(self, seconds: Floats, site: Site) -> Motion:
+        """Point ahead, slew and polarization frame at a station."""
+        return motion(self._position(seconds), self._velocity(seconds), station=site)
 
     def sun(self, seconds: Floats) -> Floats:
         """Apparent direction and distance of the sun in the Earth-fixed frame [m], (T, 3)."""

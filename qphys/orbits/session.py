@@ -11,8 +11,8 @@ import numpy as np
 
 from qphys import stages
 from qphys.errors import UserError
-from qphys.orbits.dateless import at_elevations, circular_pass, half_duration, tabulated_pass
-from qphys.orbits.frames import Geometry, Site, line_of_sight, site
+from qphys.orbits.dateless import at_elevations, circular_motion, circular_pass, half_duration, tabulated_pass, time_at
+from qphys.orbits.frames import Geometry, Motion, Site, line_of_sight, site
 from qphys.orbits.propagation import Arc, Clock, Satellite, outside_shadow, satellite, sun_positions
 from qphys.orbits.records import Circle, Elevations, Fixed, Oem, Omm, Orbit, Station, Table, Tle, Window
 from qphys.stages import Floats
@@ -219,6 +219,7 @@ def _dated(orbit: Tle | Omm | Oem, station: Station, window: Window, *, files: s
         range_rate=seen.range_rate,
         sun_elevation=sun_up,
         sunlit=arc.sunlit(seconds),
+        **arc.motion(seconds, place)._asdict(),
         station_altitude=station.altitude_m,
         facts={"orbit": orbit.kind, **({"satellite": orbit.title} if orbit.title else {}), **facts},
         warnings=tuple(warnings),
@@ -336,12 +337,16 @@ def _from_circle(orbit: Circle, station: Station, window: Window, *, where: str)
     nodes = np.linspace(-half, half, 101)
     reach = _Reach.of(lambda t: circular_pass(t, height, maximum_elevation=highest), nodes)
     facts: dict[str, str | float] = {"orbit": "circle", "propagator": "circular orbit, spherical Earth that does not turn"}
-    return _dateless(reach, window, None, station, facts, where)
+
+    def motion(t: Floats) -> Motion:
+        return circular_motion(t, height, maximum_elevation=highest)
+
+    return _dateless(reach, motion, window, None, station, facts, where)
 
 
 def _from_table(orbit: Table, station: Station, window: Window, *, files: stages.Files, where: str) -> stages.Track:
     place = f"tables/{orbit.table}"
-    time, geometry = tabulated_pass(files.table(orbit.table, f"{where}: orbit.table"), place)
+    time, geometry, motion = tabulated_pass(files.table(orbit.table, f"{where}: orbit.table"), place)
     seen = geometry(time)
     for key, value, column in (
         ("minimum_elevation_deg", seen.elevation, "elevation_deg"),
@@ -354,7 +359,7 @@ def _from_table(orbit: Table, station: Station, window: Window, *, files: stages
     if orbit.epoch is None and window.start is not None:
         raise UserError(f"{where}: window.start: {place} has no date; give orbit.epoch, or use start_s and stop_s")
     facts: dict[str, str | float] = {"orbit": "table", "propagator": f"cubic spline through {place}"}
-    return _dateless(_Reach.of(geometry, time), window, orbit.epoch, station, facts, where)
+    return _dateless(_Reach.of(geometry, time), motion, window, orbit.epoch, station, facts, where)
 
 
 def _listed(orbit: Elevations | Fixed, station: Station, window: Window, *, where: str) -> stages.Track:
@@ -370,10 +375,13 @@ def _listed(orbit: Elevations | Fixed, station: Station, window: Window, *, wher
         elevation = np.nan if orbit.elevation_deg is None else float(np.radians(orbit.elevation_deg))
         unknown = np.full(seconds.shape, np.nan)
         seen = Geometry(np.full(seconds.shape, orbit.si.range), np.full(seconds.shape, elevation), unknown, 0.0 * seconds)
+        turning = Motion(0.0 * seconds, 0.0 * seconds, {})
         facts["propagator"] = "two places that do not move"
     else:
         seen = at_elevations(np.radians(np.asarray(orbit.elevation_deg)), orbit.si.altitude)
         seconds = (np.arange(seen.range.size, dtype=np.float64) + 0.5) * step
+        moments = time_at(seen.elevation, orbit.si.altitude)
+        turning = circular_motion(moments, orbit.si.altitude, maximum_elevation=0.5 * np.pi)
         facts["propagator"] = "listed elevations of a circular orbit, spherical Earth that does not turn"
     facts["session_duration_s"] = seconds.size * step
     if not np.isnan(seen.elevation[0]):
@@ -390,13 +398,20 @@ def _listed(orbit: Elevations | Fixed, station: Station, window: Window, *, wher
         range_rate=seen.range_rate,
         sun_elevation=unknown,
         sunlit=unknown,
+        **turning._asdict(),
         station_altitude=station.altitude_m,
         facts=facts,
     )
 
 
 def _dateless(
-    reach: _Reach, window: Window, epoch: datetime | None, station: Station, facts: dict[str, str | float], where: str
+    reach: _Reach,
+    motion: Callable[[Floats], Motion],
+    window: Window,
+    epoch: datetime | None,
+    station: Station,
+    facts: dict[str, str | float],
+    where: str,
 ) -> stages.Track:
     """Session of a pass whose seconds are its own, with a date only where `epoch` gives one."""
     top = reach.geometry(np.array([reach.culmination])).elevation[0]
@@ -432,6 +447,7 @@ def _dateless(
         range_rate=seen.range_rate,
         sun_elevation=sun_up,
         sunlit=np.full(seconds.shape, np.nan),
+        **motion(seconds)._asdict(),
         station_altitude=station.altitude_m,
         facts={**facts, **_figures(reach, (begin, end))},
         warnings=_daylight(sun_up),

@@ -125,7 +125,7 @@ def test_response_applies_each_loss_once(receiver: Maker, channel: Maker) -> Non
         (("receiver optics", "detector efficiency", "diffraction"), 1.0),
     ]:
         response = detectors.respond(channel(0.01, includes=includes), analyser, **told)
-        assert np.sum(np.abs(response.amplitude[0, 0]) ** 2) == pytest.approx(2 * power * gate, rel=1e-12)
+        assert np.sum(np.abs(response.amplitude[0, 0, 0]) ** 2) == pytest.approx(2 * power * gate, rel=1e-12)
     np.testing.assert_array_equal(response.transmittance, [[0.01]])
 
 
@@ -149,7 +149,7 @@ def test_polarization_on_the_way_reaches_the_detectors(receiver: Maker, channel:
         time_step=1.0,
         receiver_optics_transmittance=1.0,
     )
-    seen = np.abs(response.amplitude[0, :, :, 0] @ jones.linear(0.0)) ** 2 / 0.5
+    seen = np.abs(response.amplitude[0, 0, :, :, 0] @ jones.linear(0.0)) ** 2 / 0.5
     np.testing.assert_allclose(seen, [[0.25, 0.25, 0.5, 0.0]], atol=1e-15)
 
 

@@ -32,6 +32,7 @@ def test_the_dual_downlink_of_2018_lasts_281_s_and_its_shortest_path_is_1546_km(
     # Oracle: an independent propagation: both above 13 deg for 281.3 s, smallest summed range 1545.837 km at 18:16:03.5.
     alice, bob = orbits.joint_tracks([ORBIT, ORBIT], [DELINGHA, NANSHAN], window(), files=SHELF, where="run.toml: orbit")
     assert len(alice.time) == len(bob.time) == 281
+    assert all(angle.shape == alice.time.shape for one in (alice, bob) for angle in one.frame_angle.values())
     np.testing.assert_allclose(alice.time, bob.time, atol=1e-3)
     assert min(alice.elevation.min(), bob.elevation.min()) > np.deg2rad(13.0)
     total = alice.range + bob.range
@@ -46,6 +47,8 @@ def test_an_arm_on_board_shares_the_steps_and_knows_no_geometry() -> None:
     np.testing.assert_array_equal(bob.range, alone.range)
     np.testing.assert_array_equal(alice.time, bob.time)
     assert np.isnan(alice.range).all() and np.isnan(alice.elevation).all()
+    assert np.isnan(alice.slew_rate).all() and not alice.frame_angle
+    np.testing.assert_array_equal(bob.frame_angle["velocity"], alone.frame_angle["velocity"])
 
 
 def test_stations_that_never_see_the_satellite_together_are_told() -> None:
