@@ -87,6 +87,7 @@ def run(
 
 @app.command(
     epilog="Example:  qphys analyze runs/out/micius-2017.h5 --set key_from=all\n\n"
+    "Example:  qphys analyze runs/out/micius-2017.h5 --proof lim2014 --proof wiesemann2026\n\n"
     "Example:  qphys analyze counts.csv --protocol lab.toml"
 )
 def analyze(
@@ -99,7 +100,12 @@ def analyze(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE.nc", help="Also write the result as netCDF.")
     ] = None,
+    proof: Annotated[
+        list[str] | None,
+        typer.Option("--proof", metavar="PROOF", help="Whose bounds; give it more than once to compare proofs."),
+    ] = None,
     set_: Set = None,
+    table: Annotated[bool, typer.Option("--table", help="A table with a row a proof, also for a single one.")] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -107,7 +113,13 @@ def analyze(
     from qphys import keyrates, recipe, statistics
 
     data = statistics.read_any(file, protocol)
-    result = keyrates.analyze(data, **dict(map(recipe.parse_override, set_ or ())))
+    chosen = dict(map(recipe.parse_override, set_ or ()))
+    if proof and (table or len(proof) > 1):
+        if output:
+            raise typer.BadParameter("a comparison of proofs is a table; --output takes the result of one proof")
+        _table(keyrates.rows_by_proof(data, proof, **chosen), f"{data.attrs.get('title', file.stem)}: proofs", json=json)
+        return
+    result = keyrates.analyze(data, **(chosen | ({"proof": proof[0]} if proof else {})))
     _table(keyrates.rows(result), keyrates.heading(result), json=json)
     _notes(result.attrs.get("notes", "").splitlines(), quiet)
     if output:

@@ -6,6 +6,8 @@ has is used; the environment variable ``QPHYS_INSTRUCTION_SET`` (``baseline``, `
 
 from qphys.core.keys import (
     KEY_SOURCES,
+    ONE_DECOY_PROOFS,
+    ONE_DECOY_SAMPLING_BOUNDS,
     SAMPLING_BOUNDS,
     SAMPLING_USED,
     TAIL_BOUNDS,
@@ -15,6 +17,7 @@ from qphys.core.keys import (
     lim2014,
     ma2005,
     ma2005_infinite,
+    one_decoy,
 )
 from qphys.core.levels import INSTRUCTION_SET, KERNELS, SOURCE_DIGEST, STATUS, instruction_sets, kernels, status_attributes
 from qphys.core.pairs import (
@@ -39,6 +42,8 @@ __all__ = [
     "INSTRUCTION_SET",
     "KERNELS",
     "KEY_SOURCES",
+    "ONE_DECOY_PROOFS",
+    "ONE_DECOY_SAMPLING_BOUNDS",
     "SAMPLING_BOUNDS",
     "SAMPLING_USED",
     "SOURCE_DIGEST",
@@ -67,5 +72,6 @@ __all__ = [
     "lim2014",
     "ma2005",
     "ma2005_infinite",
+    "one_decoy",
     "status_attributes",
 ]

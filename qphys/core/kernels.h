@@ -31,6 +31,8 @@
           "Errors in the key's sample: test errors, test size, key size, log of the failure probability.")             \
     LANES(level, lim2014, "(3),(3),(3),(3),(3),(3),(3),(),(),(),(),(),()->(),(),(),(),(),(),(),(),()",                 \
           "ddddddddddbbb>dddddddbb", "Finite key of decoy-state BB84 with two decoys, Lim et al. 2014.")               \
+    LANES(level, one_decoy, "(2),(2),(2),(2),(2),(2),(2),(),(),(),(),()->(),(),(),(),(),(),(),(),()",                  \
+          "ddddddddddbb>dddddddbb", "Finite key of decoy-state BB84 with one decoy, Rusca 2018 or Wiesemann 2026.")    \
     LANES(level, ma2005, "(3),(3),(3),(),()->(),(),(),(),(),()", "ddddd>dddddb",                                       \
           "Asymptotic decoy bounds and key rate with two decoys, Ma et al. 2005.")                                     \
     LANES(level, ma2005_infinite, "(),(),(),(),(),(),()->(),(),()", "ddddddd>ddb",                                     \

@@ -25,7 +25,6 @@ enum input {
 enum tail { HOEFFDING, CHERNOFF };
 enum sampling { LIM_2014, EXACT, EXACT_SMOOTHING };
 enum source { SIGNAL, ALL };
-enum used { USED_NONE, USED_GAMMA, USED_EXACT, USED_OPEN };
 
 /* What follows from the settings: intensities, probabilities, epsilons, policies. */
 enum setting {
@@ -205,47 +204,17 @@ QPHYS_INLINE void bound(ptrdiff_t lanes, const double *const *in, double (*restr
     }
 }
 
-/* Lanes still open: gamma where the full bound of the tail allows it, else the tail's own bound. They are moved
- * together, so that a row with a few of them costs little. */
+/* Lanes still open: gamma where the full bound of the tail allows it, else the tail's own bound. */
 static void bound_by_tail(ptrdiff_t lanes, const double *const *in, double (*restrict set)[QPHYS_LANES],
                           double (*restrict to)[QPHYS_LANES]) {
-    ptrdiff_t lane[QPHYS_LANES], open = 0, left = 0;
-    double v[QPHYS_LANES], k[QPHYS_LANES], n[QPHYS_LANES], log_eps[QPHYS_LANES], m[QPHYS_LANES], tail[QPHYS_LANES];
-    for (ptrdiff_t i = 0; i < lanes; i++)
-        if (to[USED][i] == USED_OPEN) {
-            const int good = to[COUNT_FAULT][i] == 0.0 && set[FAULT][i] == 0.0;
-            to[USED][i] = USED_NONE;
-            v[open] = vm_ceil(to[TEST_SINGLE_ERROR][i]);
-            k[open] = vm_floor(to[TEST_SINGLE][i]);
-            n[open] = vm_floor(to[SINGLE][i]);
-            log_eps[open] = (in[SAMPLING][i] == EXACT_SMOOTHING ? -2.0 : -1.0) * set[BETA][i];
-            m[open] = to[GAMMA_ERRORS][i];
-            lane[open] = i;
-            open += good;
-        }
+    double log_eps[QPHYS_LANES], good[QPHYS_LANES];
 #pragma omp simd
-    for (ptrdiff_t j = 0; j < open; j++)
-        tail[j] = sb_log_tail(v[j], k[j], n[j], m[j]);
-    for (ptrdiff_t j = 0; j < open; j++) {
-        if (m[j] > 0.0 && tail[j] <= log_eps[j]) {
-            to[USED][lane[j]] = USED_GAMMA;
-            continue;
-        }
-        v[left] = v[j], k[left] = k[j], n[left] = n[j], log_eps[left] = log_eps[j], lane[left] = lane[j];
-        left++;
+    for (ptrdiff_t i = 0; i < lanes; i++) {
+        log_eps[i] = (in[SAMPLING][i] == EXACT_SMOOTHING ? -2.0 : -1.0) * set[BETA][i];
+        good[i] = to[COUNT_FAULT][i] == 0.0 && set[FAULT][i] == 0.0 ? 1.0 : 0.0;
     }
-    sb_errors_upper(left, v, k, n, log_eps, m);
-    for (ptrdiff_t j = 0; j < left; j++) {
-        const int found = m[j] == m[j];
-        to[PHASE][lane[j]] = found ? m[j] / n[j] : 0.5;
-        to[USED][lane[j]] = found ? USED_EXACT : USED_NONE;
-    }
-}
-
-/* Binary entropy for 0 <= p <= 1/2, to the accuracy of 1 - p. */
-QPHYS_INLINE double entropy(double p) {
-    const double nats = p * vm_log_normal(p) + (1.0 - p) * vm_log_normal(1.0 - p);
-    return p > 0.0 ? -nats * VM_BITS : 0.0;
+    sb_close(lanes, good, to[TEST_SINGLE_ERROR], to[TEST_SINGLE], to[SINGLE], log_eps, to[GAMMA_ERRORS], to[PHASE],
+             to[USED]);
 }
 
 static void make_key(ptrdiff_t lanes, const double *const *in, double *const *out, double (*restrict set)[QPHYS_LANES],
@@ -263,9 +232,9 @@ static void make_key(ptrdiff_t lanes, const double *const *in, double *const *ou
         const double n = x1[i] + (all ? decoy_count : 0.0);
         const double m = a1[i] + (all ? decoy_error : 0.0);
         const double rate = n > 0.0 ? vm_min(m / n, 0.5) : 0.0;
-        const double leak = f_EC[i] * n * entropy(rate);
+        const double leak = f_EC[i] * n * vm_entropy(rate);
         const double phase = to[PHASE][i], s0 = to[VACUUM][i], s1 = to[SINGLE][i], s_Z1 = to[TEST_SINGLE][i];
-        const double key = vm_floor(s0 + s1 * (1.0 - entropy(phase)) - leak - set[COST][i]); /* Eq. 1 */
+        const double key = vm_floor(s0 + s1 * (1.0 - vm_entropy(phase)) - leak - set[COST][i]); /* Eq. 1 */
 
         double status = key > 0.0 ? STATUS_GOOD : STATUS_NO_KEY;
         status = to[USED][i] == USED_NONE ? STATUS_NO_SAMPLING_BOUND : status;

@@ -204,6 +204,102 @@ def lim2014(
 
 
 @np.errstate(all="ignore")
+def one_decoy(
+    key_counts: ArrayLike,
+    key_errors: ArrayLike,
+    test_counts: ArrayLike,
+    test_errors: ArrayLike,
+    mean_photon_numbers: ArrayLike,
+    key_probabilities: ArrayLike,
+    test_probabilities: ArrayLike,
+    eps_secrecy: ArrayLike,
+    eps_correctness: ArrayLike,
+    error_correction_efficiency: ArrayLike,
+    proof: ArrayLike,
+    sampling_bound: ArrayLike,
+) -> tuple[Array, Array, Array, Array, Array, Array, Array, Array, Array]:
+    """Return key length, s_0, s_1, s_Z1, v_Z1, phase error, leakage, sampling bound used and status; see one_decoy.c."""
+    vectors = (key_counts, key_errors, test_counts, test_errors, mean_photon_numbers, key_probabilities, test_probabilities)
+    x, a, z, c, mu, p, q = (np.moveaxis(np.asarray(value, dtype=np.float64), -1, 0) for value in vectors)
+    eps_sec, eps_cor, f = (
+        np.asarray(e, dtype=np.float64) for e in (eps_secrecy, eps_correctness, error_correction_efficiency)
+    )
+    proof, sampling = np.asarray(proof), np.asarray(sampling_bound)
+    corrected = proof == 1
+    mu1, mu2 = mu
+    beta = np.log(np.where(corrected, 15.0, 19.0) / eps_sec)
+
+    def decoy(count: Array, error: Array, probability: Array) -> tuple[Array, Array, Array]:
+        """Return the bounds of vacuum, of single-photon and of wrong single-photon events, Eqs 1 to 4."""
+        n, m = count[0] + count[1], error[0] + error[1]
+        d_n, d_m = np.sqrt(n * beta / 2), np.sqrt(m * beta / 2)
+        w1, w2 = (np.exp(number) / weight for number, weight in zip(mu, probability, strict=True))
+        tau0 = probability[0] * np.exp(-mu1) + probability[1] * np.exp(-mu2)
+        tau1 = probability[0] * np.exp(-mu1) * mu1 + probability[1] * np.exp(-mu2) * mu2
+        n1, n2 = np.minimum(count[0] + d_n, n), np.maximum(count[1] - d_n, 0)
+        m1, m2 = (np.minimum(one + d_m, m) for one in error)
+        vacuum = tau0 / (mu1 - mu2) * (mu1 * w2 * n2 - mu2 * w1 * n1)
+        wrong = np.where(corrected, np.minimum(w1 * m1, w2 * m2), w2 * m2)
+        vacuum_upper = np.minimum(2 * (tau0 * wrong + d_n), n)
+        rest = (mu1**2 - mu2**2) / mu1**2 * vacuum_upper / tau0
+        single = tau1 * mu1 / (mu2 * (mu1 - mu2)) * (w2 * n2 - mu2**2 / mu1**2 * w1 * n1 - rest)
+        single_error = tau1 / (mu1 - mu2) * (w1 * m1 - w2 * np.maximum(error[1] - d_m, 0))
+        return np.clip(vacuum, 0, n), np.clip(single, 0, n), np.clip(single_error, 0, m)
+
+    s0, s1, _ = decoy(x, a, p)
+    _, s_z1, v_z1 = decoy(z, c, q)
+    b = v_z1 / s_z1
+    sizes = (s_z1 + s1) / (s_z1 * s1)
+    lim = np.log2(21**2 / eps_sec**2)
+    gamma = np.sqrt(sizes * (1 - b) * b / np.log(2) * (np.log2(sizes / ((1 - b) * b)) + lim))  # Eq. 5a
+    serfling = np.sqrt(sizes * (s_z1 + 1) / s_z1 * beta)  # Eq. 5b
+    whole = np.ceil(v_z1), np.floor(s_z1), np.floor(s1)
+    enough = (whole[1] >= 1) & (whole[2] >= 2) & (b < 0.5)
+    by_serfling = enough & corrected & (sampling == 0) & (b + serfling < 0.5)
+    m = np.floor(whole[2] * (b + gamma)) + 1
+    log_eps = np.where((sampling == 2) | corrected, -2 * beta, -beta)
+    usable = enough & ~corrected & (sampling == 0) & (v_z1 > 0) & (b + gamma < 0.5) & (2 * m <= whole[2])
+    by_gamma = usable & (log_tail(*whole, m) <= log_eps)
+    open_rows = enough & ~by_gamma & ~(corrected & (sampling == 0))
+    open_rows = np.broadcast_to(open_rows, np.broadcast_shapes(open_rows.shape, log_eps.shape))
+    errors = np.full(open_rows.shape, np.nan)
+    errors[open_rows] = errors_upper(*(np.broadcast_to(value, open_rows.shape)[open_rows] for value in (*whole, log_eps)))
+    by_tail = ~np.isnan(errors)
+    phase = np.where(by_tail, errors / whole[2], 0.5)
+    phase = np.where(by_gamma, b + gamma, np.where(by_serfling, b + serfling, phase))
+    used = np.where(by_gamma, 1, np.where(by_serfling, 3, np.where(by_tail, 2, 0)))
+
+    n = x[0] + x[1]
+    rate = np.where(n > 0, (a[0] + a[1]) / np.where(n > 0, n, 1.0), 0.0)
+    leak = f * n * _entropy(rate)
+    cost = np.where(corrected, 4 * np.log2(15 / (2**0.25 * eps_sec)), 6 * np.log2(19 / eps_sec)) + np.log2(2 / eps_cor)
+    key = np.floor(np.where(corrected, 0.0, s0) + s1 * (1 - _entropy(phase)) - leak - cost)  # Eq. 6
+
+    finite = sum(np.sum(value, axis=0) for value in (x, a, z, c, mu, p, q)) + eps_sec + eps_cor + f
+    fault = _worst(
+        [
+            (~np.isfinite(finite), 11),
+            (np.any((a < 0) | (a > x) | (c < 0) | (c > z), axis=0), 10),
+            ((np.sum(x, axis=0) > 1e15) | (np.sum(z, axis=0) > 1e15), 10),
+            ((mu2 < 1e-30) | (mu1 <= mu2) | (mu1 > 100), 9),
+            (np.any((p < 1e-30) | (q < 1e-30), axis=0), 8),
+            ((np.sum(p, axis=0) > 1 + 1e-9) | (np.sum(q, axis=0) > 1 + 1e-9), 8),
+            ((eps_sec < 1e-300) | (eps_sec >= 1) | (eps_cor < 1e-300) | (eps_cor >= 1), 7),
+            (f < 1, 6),
+            (~np.isin(proof, [0, 1]) | ~np.isin(sampling, [0, 1, 2]), 5),
+        ]
+    )
+    status = np.where(key > 0, 0, 1)
+    status = np.where(used == 0, 3, status)
+    status = np.where((s1 > 0) & (s_z1 > 0), status, 2)
+    status = np.where(fault > 0, fault, status).astype(np.int8)
+    bounds = [np.where(fault > 0, np.nan, value) for value in (s0, s1, s_z1, v_z1, phase, leak)]
+    key = np.where(status == 0, key, 0.0)
+    used = np.where(fault > 0, 0, used).astype(np.int8)
+    return key, bounds[0], bounds[1], bounds[2], bounds[3], bounds[4], bounds[5], used, status
+
+
+@np.errstate(all="ignore")
 def ma2005(
     gains: ArrayLike,
     error_rates: ArrayLike,

@@ -131,4 +131,45 @@ static inline void sb_errors_upper(ptrdiff_t lanes, const double *restrict v, co
     }
 }
 
+/* Which bound gave a lane's phase errors; OPEN: not yet decided. */
+enum used { USED_NONE, USED_GAMMA, USED_EXACT, USED_SERFLING, USED_OPEN };
+
+/* Decide the lanes that are OPEN: the phase error that stands there (gamma of Lim et al. 2014, a whole number
+ * `gamma_errors` of errors, 0: none) where the tail allows it, else the tail's own bound, else none. They are moved
+ * together, so that a row with a few of them costs little. Lanes that are not good stay without a bound. */
+static inline void sb_close(ptrdiff_t lanes, const double *restrict good, const double *restrict test_errors,
+                            const double *restrict test, const double *restrict key, const double *restrict log_eps,
+                            const double *restrict gamma_errors, double *restrict phase, double *restrict used) {
+    ptrdiff_t lane[QPHYS_LANES], open = 0, left = 0;
+    double v[QPHYS_LANES], k[QPHYS_LANES], n[QPHYS_LANES], limit[QPHYS_LANES], m[QPHYS_LANES], tail[QPHYS_LANES];
+    for (ptrdiff_t i = 0; i < lanes; i++)
+        if (used[i] == USED_OPEN) {
+            used[i] = USED_NONE;
+            v[open] = vm_ceil(test_errors[i]);
+            k[open] = vm_floor(test[i]);
+            n[open] = vm_floor(key[i]);
+            limit[open] = log_eps[i];
+            m[open] = gamma_errors[i];
+            lane[open] = i;
+            open += good[i] != 0.0;
+        }
+#pragma omp simd
+    for (ptrdiff_t j = 0; j < open; j++)
+        tail[j] = sb_log_tail(v[j], k[j], n[j], m[j]);
+    for (ptrdiff_t j = 0; j < open; j++) {
+        if (m[j] > 0.0 && tail[j] <= limit[j]) {
+            used[lane[j]] = USED_GAMMA;
+            continue;
+        }
+        v[left] = v[j], k[left] = k[j], n[left] = n[j], limit[left] = limit[j], lane[left] = lane[j];
+        left++;
+    }
+    sb_errors_upper(left, v, k, n, limit, m);
+    for (ptrdiff_t j = 0; j < left; j++) {
+        const int found = m[j] == m[j];
+        phase[lane[j]] = found ? m[j] / n[j] : 0.5;
+        used[lane[j]] = found ? USED_EXACT : USED_NONE;
+    }
+}
+
 #endif

@@ -140,4 +140,10 @@ QPHYS_INLINE double vm_log1p(double x) {
     return x < (double)INFINITY ? ends : x;
 }
 
+/* Binary entropy for 0 <= p <= 1/2, to the accuracy of 1 - p. */
+QPHYS_INLINE double vm_entropy(double p) {
+    const double nats = p * vm_log_normal(p) + (1.0 - p) * vm_log_normal(1.0 - p);
+    return p > 0.0 ? -nats * VM_BITS : 0.0;
+}
+
 #endif

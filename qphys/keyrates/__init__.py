@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from qphys.keyrates.analyze import PROTOCOLS, analyze, analyze_over_time, heading, rows, settings_of, unproven_effects
+from qphys.keyrates.analyze import (
+    PROTOCOLS,
+    analyze,
+    analyze_over_time,
+    heading,
+    rows,
+    rows_by_proof,
+    settings_of,
+    unproven_effects,
+)
 from qphys.keyrates.settings import AnalysisSettings, settings_from
 from qphys.keyrates.table import status_names
 
@@ -13,6 +22,7 @@ __all__ = [
     "analyze_over_time",
     "heading",
     "rows",
+    "rows_by_proof",
     "settings_from",
     "settings_of",
     "status_names",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final
@@ -222,6 +222,49 @@ def rows(result: xr.Dataset) -> list[dict[str, Any]]:
     return PROTOCOLS[str(result.attrs["protocol"])].rows(result)
 
 
+def rows_by_proof(
+    dataset: xr.Dataset, proofs: Sequence[str], settings: Record | Mapping[str, Any] | None = None, **overrides: Any
+) -> list[dict[str, Any]]:
+    """Rows of several proofs on the same statistics, with what proofs differ in.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Detection statistics.
+    proofs : sequence of str
+        Names of proofs of the file's protocol.
+    settings, **overrides
+        As in :func:`analyze`, the same for all proofs.
+
+    Returns
+    -------
+    list of dict
+        For each point and kind of counts a row a proof: the labels of the point, ``proof``, ``counts``, key, bounds, status.
+
+    Raises
+    ------
+    UserError
+        As :func:`analyze`; the proof that refuses is named.
+
+    Examples
+    --------
+    >>> import qphys
+    >>> rows = rows_by_proof(qphys.open_statistics(folder / "fixed-loss.h5"), ["lim2014", "rusca2018"])
+    >>> [row["proof"] for row in rows if row["counts"] == "expected"]
+    ['lim2014', 'rusca2018']
+    """
+    told = []
+    for proof in proofs:
+        for place, row in enumerate(rows(analyze(dataset, settings, **(overrides | {"proof": proof})))):
+            told.append((place, row, proof))
+    found = []
+    for _, row, proof in sorted(told, key=lambda one: one[0]):
+        names = list(row)
+        at = names.index("counts") if "counts" in names else 0
+        found.append({n: row[n] for n in names[:at]} | {"proof": proof} | {n: row[n] for n in names[at:]})
+    return found
+
+
 def unproven_effects(dataset: xr.Dataset) -> tuple[str, ...]:
     """Effects that a file says are in its counts and that the proof does not cover."""
     run = _resolved_run(dataset)
@@ -238,6 +281,10 @@ def _analyzed(dataset: xr.Dataset, settings: Record | Mapping[str, Any] | None, 
     notes = str(dataset.attrs.get("notes", "")).splitlines()
     if "absent_outcomes" in result.attrs and not any(result.attrs["absent_outcomes"] in note for note in notes):
         notes.append(f"not in the file, counted as 0: {result.attrs['absent_outcomes']}")
+    if "dropped_intensities" in result.attrs:
+        notes.append(
+            f"clicks of {result.attrs['dropped_intensities']} are dropped: not part of the proof {result.attrs['proof']}"
+        )
     effects = unproven_effects(dataset)
     if effects:
         notes.append(f"in the counts, but outside the proof: {', '.join(effects)}")

@@ -1,11 +1,13 @@
-"""Decoy-state BB84: sifted counts of three intensities to secret key, by Lim et al. 2014 or, asymptotic, Ma et al. 2005.
+"""Decoy-state BB84: sifted counts of two or three intensities to secret key, finite (Lim et al. 2014 with two decoys, Rusca
+et al. 2018 and Wiesemann et al. 2026 with one) or asymptotic (Ma et al. 2005).
 
-Security claim (``lim2014``): the final key is ``security_epsilon``-secret and ``correctness_epsilon``-correct against
-coherent attacks, for a fixed-length protocol whose acceptance test is met by the counts, if the sender's pulses are
-phase-randomised coherent states of the claimed mean photon numbers chosen independently of basis and bit, the bits are
-uniform, the probability of detection does not depend on the receiver's basis, and double clicks are assigned at random.
-Not covered: dead time and afterpulsing (correlations between pulses), efficiency mismatch, intensity fluctuation and
-correlation, side channels, authentication. ``ma2005`` is asymptotic: no failure probability, no statement on finite data.
+Security claim (``lim2014``, ``rusca2018``, ``wiesemann2026``): the final key is ``security_epsilon``-secret and
+``correctness_epsilon``-correct against coherent attacks, for a fixed-length protocol whose acceptance test is met by the
+counts, if the sender's pulses are phase-randomised coherent states of the claimed mean photon numbers chosen independently
+of basis and bit, the bits are uniform, the probability of detection does not depend on the receiver's basis, and double
+clicks are assigned at random. Not covered: dead time and afterpulsing (correlations between pulses), efficiency mismatch,
+intensity fluctuation and correlation, side channels, authentication. ``ma2005`` is asymptotic: no failure probability, no
+statement on finite data.
 """
 
 from __future__ import annotations
@@ -35,8 +37,11 @@ DOUBLE_CLICKS: Final = "double clicks"
 KEY_BASIS: Final = "key_basis"
 """Dimension of blocks: the basis whose bits become key."""
 
-INTENSITIES: Final = 3
-"""Number of intensities that the proofs take."""
+INTENSITIES: Final = {"lim2014": 3, "rusca2018": 2, "wiesemann2026": 2, "ma2005": 3}
+"""Proof -> number of intensities that it takes."""
+
+BY_NUMBER: Final = {2: "wiesemann2026", 3: "lim2014"}
+"""Number of intensities -> proof, where the settings leave it open."""
 
 OWN_STATUS: Final[dict[str, int]] = {
     "bits_not_uniform": 64,
@@ -53,11 +58,21 @@ LARGEST_COUNT: Final = 1e15
 MANY_PULSES: Final = 2.0**40
 """Pulses for the asymptotic proof, over those that would have clicked without loss."""
 
-EPSILON_PARTS: Final = {"all": 21, "signal": 23}
-"""Equal parts of a block's secrecy epsilon; the signal's share of vacuum and of single photons takes two more."""
+EPSILON_PARTS: Final = {
+    ("lim2014", "all"): 21,
+    ("lim2014", "signal"): 23,
+    ("rusca2018", "all"): 19,
+    ("wiesemann2026", "all"): 15,
+}
+"""(proof, key_from) -> equal parts of a block's secrecy epsilon; a key of signal states takes two more, for the signal's
+share of vacuum and of single photons."""
 
 SECURITY_CLAIM: Final[dict[str, str]] = {
     "lim2014": "finite key, coherent attacks, fixed length: Lim, Curty, Walenta, Xu, Zbinden, PRA 89, 022307 (2014)",
+    "rusca2018": "finite key, coherent attacks, fixed length: Rusca, Boaron, Gruenenfelder, Martin, Zbinden, APL 112, "
+    "171104 (2018)",
+    "wiesemann2026": "finite key, coherent attacks, fixed length: Wiesemann, Krause, Tupkary, Rusca, Walenta, "
+    "Luetkenhaus, Quantum 10, 2037 (2026)",
     "ma2005": "asymptotic, no finite-size statement: Ma, Qi, Zhao, Lo, PRA 72, 012326 (2005)",
 }
 
@@ -140,11 +155,11 @@ def secret_key(
     Parameters
     ----------
     counts, errors : array_like
-        Sifted events and those with the wrong bit [1], (..., 3, 2): intensity in any order, basis Z and X.
+        Sifted events and those with the wrong bit [1], (..., K, 2): K = 3 or 2 intensities in any order, basis Z and X.
     mean_photon_number : array_like
-        Claimed mean photon number of each intensity [1], (..., 3).
+        Claimed mean photon number of each intensity [1], (..., K).
     intensity_probability : array_like
-        Probability of each intensity, given the basis and that it is one of the three [1], (..., 3, 2).
+        Probability of each intensity, given the basis and that it is one of these [1], (..., K, 2).
     settings : AnalysisSettings
         All that the paper leaves open.
 
@@ -166,21 +181,25 @@ def secret_key(
 
     References
     ----------
-    Lim et al., PRA 89, 022307 (2014), Eqs. 1 to 5; Ma et al., PRA 72, 012326 (2005), Eqs. 34 to 42.
+    Lim et al., PRA 89, 022307 (2014), Eqs. 1 to 5; Ma et al., PRA 72, 012326 (2005), Eqs. 34 to 42; Rusca et al., APL 112,
+    171104 (2018); Wiesemann et al., Quantum 10, 2037 (2026).
     """
+    number = np.shape(counts)[-2] if np.ndim(counts) >= 2 else 0
+    settings = with_proof(settings, number)
+    number = INTENSITIES[settings.proof]
     n, m, probability = (np.asarray(a, dtype=np.float64) for a in (counts, errors, intensity_probability))
     mu = np.asarray(mean_photon_number, dtype=np.float64)
     for array in (n, m, probability, mu[..., np.newaxis].repeat(2, axis=-1)):
-        if array.shape[-2:] != (INTENSITIES, 2):
-            raise ValueError(f"the last dimensions must be {INTENSITIES} intensities and 2 bases, not {array.shape}")
+        if array.shape[-2:] != (number, 2):
+            raise ValueError(f"the last dimensions must be {number} intensities and 2 bases, not {array.shape}")
     batch = np.broadcast_shapes(n.shape[:-2], m.shape[:-2], probability.shape[:-2], mu.shape[:-1])
-    order = np.broadcast_to(np.argsort(-mu, axis=-1, kind="stable"), (*batch, INTENSITIES))
-    mu = np.take_along_axis(np.broadcast_to(mu, (*batch, INTENSITIES)), order, axis=-1)
+    order = np.broadcast_to(np.argsort(-mu, axis=-1, kind="stable"), (*batch, number))
+    mu = np.take_along_axis(np.broadcast_to(mu, (*batch, number)), order, axis=-1)
     n, m, probability = (
-        np.take_along_axis(np.broadcast_to(a, (*batch, INTENSITIES, 2)), order[..., np.newaxis], axis=-2)
+        np.take_along_axis(np.broadcast_to(a, (*batch, number, 2)), order[..., np.newaxis], axis=-2)
         for a in (n, m, probability)
     )
-    kernel = _lim2014 if settings.proof == "lim2014" else _ma2005
+    kernel = {"lim2014": _lim2014, "ma2005": _ma2005}.get(settings.proof, _one_decoy)
     blocks = []
     for basis in key_bases(settings):
         key = schema.BASES.index(basis)
@@ -221,9 +240,33 @@ def _lim2014(n: Floats, m: Floats, mu: Floats, probability: Floats, settings: An
         eps_correctness=correctness,
         error_correction_efficiency=settings.error_correction_efficiency,
         tail_bound=settings.tail_bound,
-        sampling_bound=settings.sampling_bound,
+        sampling_bound="lim2014" if settings.sampling_bound == "own" else settings.sampling_bound,
         key_from=settings.key_from,
     )
+    return _told_by(bound)
+
+
+def _one_decoy(n: Floats, m: Floats, mu: Floats, probability: Floats, settings: AnalysisSettings) -> Block:
+    """One block of a one-decoy proof; last axis of n, m, probability: key basis, test basis."""
+    security, correctness = block_epsilons(settings)
+    bound = core.one_decoy(
+        n[..., 0],
+        m[..., 0],
+        test_counts=n[..., 1],
+        test_errors=m[..., 1],
+        mean_photon_numbers=mu,
+        key_probabilities=probability[..., 0],
+        test_probabilities=probability[..., 1],
+        eps_secrecy=security,
+        eps_correctness=correctness,
+        error_correction_efficiency=settings.error_correction_efficiency,
+        proof=settings.proof,
+        sampling_bound=settings.sampling_bound,
+    )
+    return _told_by(bound)
+
+
+def _told_by(bound: core.Lim2014) -> Block:
     return (
         bound.key_length,
         bound.vacuum_lower,
@@ -311,6 +354,44 @@ def _refused(key: Key, status: Statuses) -> Key:
     return _composed(replace(key, block_status=blocks))
 
 
+def with_proof(settings: AnalysisSettings, intensities: int) -> AnalysisSettings:
+    """Settings with the proof decided, and what it cannot do refused.
+
+    Parameters
+    ----------
+    settings : AnalysisSettings
+        May leave the proof open.
+    intensities : int
+        Number of intensities that the analysis is to use.
+
+    Returns
+    -------
+    AnalysisSettings
+
+    Raises
+    ------
+    UserError
+        A one-decoy proof with a policy that its authors do not have.
+
+    Examples
+    --------
+    >>> with_proof(AnalysisSettings(), 2).proof, with_proof(AnalysisSettings(), 3).proof
+    ('wiesemann2026', 'lim2014')
+    """
+    if settings.proof == "auto":
+        settings = settings.model_copy(update={"proof": BY_NUMBER.get(intensities, "lim2014")})
+    if INTENSITIES[settings.proof] == 2:
+        for name, own in (("key_from", ("all",)), ("tail_bound", ("hoeffding",))):
+            value = getattr(settings, name)
+            if value not in own:
+                raise UserError(f"analysis.{name} = '{value}': the proof {settings.proof} has {' or '.join(own)} only")
+        if settings.sampling_bound == "lim2014":
+            raise UserError(
+                f"analysis.sampling_bound = 'lim2014': the proof {settings.proof} has own, exact, exact_smoothing"
+            )
+    return settings
+
+
 def sender_of(dataset: xr.Dataset, settings: AnalysisSettings) -> Sender:
     """What the sender of a statistics file claims, for the intensities that the settings choose.
 
@@ -336,7 +417,8 @@ def sender_of(dataset: xr.Dataset, settings: AnalysisSettings) -> Sender:
             raise UserError(f"variable '{name}' is missing; a file of {schema.PROTOCOL_DECOY_BB84} needs it")
     claims = dataset["setting_probability"]
     labels = sifting.labels_of(claims, schema.INTENSITY)
-    places = _chosen(labels, settings)
+    strength = _with_point(dataset["mean_photon_number"], schema.INTENSITY)[0]
+    places = _chosen(labels, settings, strength)
     bases, bits = (sifting.labels_of(claims, dim) for dim in (schema.ALICE_BASIS, schema.ALICE_BIT))
     sifting.check_labels(schema.ALICE_BASIS, bases, schema.BASES)
     sifting.check_labels(schema.ALICE_BIT, bits, schema.BITS)
@@ -359,7 +441,7 @@ def sender_of(dataset: xr.Dataset, settings: AnalysisSettings) -> Sender:
     )
 
 
-def _chosen(labels: list[str], settings: AnalysisSettings) -> tuple[int, ...]:
+def _chosen(labels: list[str], settings: AnalysisSettings, mean_photon_number: Floats) -> tuple[int, ...]:
     """Places of the intensities that the proof gets."""
     for label in settings.intensities:
         if label not in labels:
@@ -370,16 +452,22 @@ def _chosen(labels: list[str], settings: AnalysisSettings) -> tuple[int, ...]:
     chosen = settings.intensities or tuple(labels)
     if len(set(chosen)) != len(chosen):
         raise UserError(f"analysis.intensities: an intensity stands twice in {', '.join(chosen)}")
-    if len(chosen) == INTENSITIES:
+    settings = with_proof(settings, len(chosen))
+    number = INTENSITIES[settings.proof]
+    if len(chosen) == number:
         return tuple(labels.index(label) for label in chosen)
-    if len(chosen) > INTENSITIES:
+    if len(chosen) < number:
+        takes = "a signal and two decoys" if number == 3 else "a signal and a decoy"
         raise UserError(
-            f"the file has {len(chosen)} intensities ({', '.join(chosen)}), the proof {settings.proof} takes {INTENSITIES}: "
-            "name three of them in analysis.intensities; clicks of the others are dropped"
+            f"{len(chosen)} intensities ({', '.join(chosen)}): the proof {settings.proof} takes {number}, {takes}"
+            + ("; with a signal and one decoy there are wiesemann2026 and rusca2018" if len(chosen) == 2 else "")
         )
+    if number == 2 and not settings.intensities and np.all(np.isfinite(mean_photon_number)):
+        brightest = np.argsort(-mean_photon_number, kind="stable")[:number]
+        return tuple(sorted(int(place) for place in brightest))
     raise UserError(
-        f"{len(chosen)} intensities ({', '.join(chosen)}): the proof {settings.proof} takes {INTENSITIES}, a signal and two "
-        "decoys; one-decoy proofs are not part of this version"
+        f"the file has {len(chosen)} intensities ({', '.join(chosen)}), the proof {settings.proof} takes {number}: "
+        f"name {'three' if number == 3 else 'two'} of them in analysis.intensities; clicks of the others are dropped"
     )
 
 
@@ -458,6 +546,7 @@ def analyze_decoy_bb84(dataset: xr.Dataset, settings: AnalysisSettings) -> xr.Da
     import xarray as xr
 
     sender = sender_of(dataset, settings)
+    settings = with_proof(settings, len(sender.labels))
     groups, block_facts = _blocks_of_points(dataset, len(sender.status), settings)
     first = [int(group[0]) for group in groups]
     pooled = replace(
@@ -490,12 +579,16 @@ def analyze_decoy_bb84(dataset: xr.Dataset, settings: AnalysisSettings) -> xr.Da
     for name, coord in dataset.coords.items():
         if coord.dims in kept and coord.dims[0] in result.dims:
             result = result.assign_coords({str(name): coord})
-    result.attrs["security_claim"] = SECURITY_CLAIM[settings.proof]
-    if settings.proof == "lim2014":
+    result.attrs |= {"proof": settings.proof, "security_claim": SECURITY_CLAIM[settings.proof]}
+    if (parts := EPSILON_PARTS.get((settings.proof, settings.key_from))) is not None:
         security, correctness = key_epsilons(settings)
         result.attrs |= {"security_epsilon_of_key": security, "correctness_epsilon_of_key": correctness}
-        parts = EPSILON_PARTS[settings.key_from]
-        result.attrs["epsilon_split_in_block"] = f"Lim 2014: the block's secrecy epsilon in {parts} equal parts"
+        result.attrs["epsilon_split_in_block"] = f"{settings.proof}: the block's secrecy epsilon in {parts} equal parts"
+    dropped = [
+        label for label in sifting.labels_of(dataset["setting_probability"], schema.INTENSITY) if label not in sender.labels
+    ]
+    if dropped:
+        result.attrs["dropped_intensities"] = ", ".join(dropped)
     present = sifting.labels_of(dataset["counts" if "counts" in dataset else str(expected)], schema.BOB_OUTCOME)
     absent = [o for o in schema.OUTCOMES_BB84 if o not in present and o != "none"]
     if absent:

@@ -17,11 +17,13 @@ class AnalysisSettings(Record):
     --------
     >>> settings = AnalysisSettings(key_from="signal", error_correction_efficiency=1.22)
     >>> settings.proof, settings.key_basis
-    ('lim2014', 'both')
+    ('auto', 'both')
     """
 
-    proof: Literal["lim2014", "ma2005"] = "lim2014"
-    """``lim2014``: finite key, Lim et al. 2014; ``ma2005``: asymptotic, Ma et al. 2005, no finite-size terms at all."""
+    proof: Literal["auto", "lim2014", "rusca2018", "wiesemann2026", "ma2005"] = "auto"
+    """Finite key with two decoys: ``lim2014``, Lim et al. 2014. With one decoy: ``wiesemann2026``, Wiesemann et al. 2026,
+    the corrected proof, and ``rusca2018``, Rusca et al. 2018. ``ma2005``: asymptotic, two decoys, Ma et al. 2005, no
+    finite-size terms at all. ``auto``: ``lim2014`` where there are three intensities, ``wiesemann2026`` where two."""
     security_epsilon: float = Field(default=1e-9, gt=0.0, lt=1.0)
     """Secrecy failure probability of the key (see `epsilon_split`)."""
     correctness_epsilon: float = Field(default=1e-15, gt=0.0, lt=1.0)
@@ -32,12 +34,15 @@ class AnalysisSettings(Record):
     error_correction_efficiency: float = Field(default=1.16, ge=1.0)
     """Disclosed bits over the Shannon limit, f_EC."""
     tail_bound: Literal["hoeffding", "chernoff"] = "hoeffding"
-    """How counts bound their expectations: Hoeffding (additive) or multiplicative Chernoff."""
-    sampling_bound: Literal["lim2014", "exact", "exact_smoothing"] = "lim2014"
-    """From errors of the test sample to phase errors: gamma of Lim et al. 2014 where the exact hypergeometric tail
-    certifies it, else that tail; always the exact tail; the exact tail at the squared failure probability."""
+    """How counts bound their expectations: Hoeffding (additive) or, with two decoys, multiplicative Chernoff."""
+    sampling_bound: Literal["own", "lim2014", "exact", "exact_smoothing"] = "own"
+    """From errors of the test sample to phase errors. ``own``: the proof's, that is gamma of Lim et al. 2014 where the
+    exact hypergeometric tail certifies it, else that tail (``lim2014``, which is also an older name of this choice, and
+    ``rusca2018``), or Serfling's inequality (``wiesemann2026``); always the exact tail; the exact tail at the squared
+    failure probability."""
     key_from: Literal["signal", "all"] = "all"
-    """Intensities whose sifted bits become key: the brightest only, or all that the decoy bounds use."""
+    """Intensities whose sifted bits become key: the brightest only, or all that the decoy bounds use. One-decoy proofs take
+    all."""
     key_basis: Literal["Z", "X", "both"] = "both"
     """Basis whose bits become key; the other tests. ``both``: two blocks, each tested by the other basis."""
     double_clicks: Literal["random", "discard"] = "random"
@@ -49,7 +54,7 @@ class AnalysisSettings(Record):
     """One block of counts a point (pass), or one of all points with equal block identity."""
     intensities: tuple[str, ...] = ()
     """Labels of the intensities to use where a file has more than the proof takes; the others' clicks are dropped. Empty:
-    all."""
+    all, or the brightest two for a one-decoy proof named by `proof`."""
 
 
 def settings_from(

@@ -43,7 +43,7 @@ def status_names(status: xr.DataArray) -> list[str]:
 def heading(result: xr.Dataset) -> str:
     """One line over the table: title, proof, epsilons and the other choices."""
     chosen = json.loads(str(result.attrs["analysis_settings"]))
-    told = [f"proof {chosen['proof']}", f"key from {chosen['key_from']} intensities", f"basis {chosen['key_basis']}"]
+    told = [f"proof {result.attrs['proof']}", f"key from {chosen['key_from']} intensities", f"basis {chosen['key_basis']}"]
     told.append(f"f_EC {chosen['error_correction_efficiency']:g}")
     if "security_epsilon_of_key" in result.attrs:
         told.append(f"secrecy {result.attrs['security_epsilon_of_key']:.3g}")

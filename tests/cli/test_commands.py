@@ -49,6 +49,19 @@ def test_a_run_writes_statistics_and_a_picture_beside_the_run_file(folder: Path)
     assert not list((folder / "out").glob("*.parts"))
 
 
+def test_proofs_are_compared_in_one_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = str(folder / "out" / "small.h5")
+    assert main(["analyze", file, "--proof", "lim2014", "--proof", "wiesemann2026", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["proof"] for row in rows] == ["lim2014", "wiesemann2026"] * 2
+    assert main(["analyze", file, "--proof", "rusca2018", "--table", "--json"]) == 0
+    assert {row["proof"] for row in json.loads(capsys.readouterr().out)} == {"rusca2018"}
+    assert main(["analyze", file, "--proof", "rusca2018", "--json"]) == 0
+    assert "proof" not in json.loads(capsys.readouterr().out)[0]
+    assert main(["analyze", file, "--proof", "lim2014", "--proof", "lim2015"]) == 2
+    assert "'lim2015'" in capsys.readouterr().err
+
+
 def test_json_goes_to_standard_output_and_all_else_to_standard_error(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,6 +21,7 @@ from qphys.keyrates import (
     analyze_over_time,
     heading,
     rows,
+    rows_by_proof,
     sifting,
     status_names,
     unproven_effects,
@@ -200,9 +201,57 @@ def test_intensities_beyond_three_must_be_named_and_their_clicks_are_dropped(sta
     assert (chosen["detection_count"] > plain["detection_count"]).all()
 
 
-def test_two_intensities_are_refused_with_what_is_missing(statistics: Maker) -> None:
-    with pytest.raises(UserError, match="one-decoy proofs are not part of this version"):
-        analyze(statistics().isel(intensity=[0, 1]))
+def test_two_intensities_take_the_corrected_one_decoy_proof_by_themselves(statistics: Maker) -> None:
+    two = statistics(pulses=1e11).isel(intensity=[0, 1])
+    # the sender of the smaller file sends these two only
+    two["setting_probability"] = two["setting_probability"] / two["setting_probability"].sum(schema.SETTINGS_BB84)
+    result = analyze(two)
+    assert result.attrs["proof"] == "wiesemann2026"
+    assert "Wiesemann" in result.attrs["security_claim"]
+    assert "15 equal parts" in result.attrs["epsilon_split_in_block"]
+    assert (result["expected_key_length"] > 0).all()
+    with pytest.raises(UserError, match=r"proof lim2014 takes 3, a signal and two decoys; .* wiesemann2026 and rusca2018"):
+        analyze(two, proof="lim2014")
+
+
+def test_one_decoy_proof_takes_the_brightest_two_of_three_and_says_what_it_dropped(statistics: Maker) -> None:
+    three = statistics(pulses=1e11)
+    result = analyze(three, proof="rusca2018")
+    assert list(result["intensity"].values) == ["signal", "decoy"]
+    assert result.attrs["dropped_intensities"] == "vacuum"
+    assert "clicks of vacuum are dropped: not part of the proof rusca2018" in result.attrs["notes"]
+    # dropping data can only be harmless if the probabilities are those given that one of the two was sent
+    two = three.isel(intensity=[0, 1])
+    two["setting_probability"] = two["setting_probability"] / two["setting_probability"].sum(schema.SETTINGS_BB84)
+    same = analyze(two, proof="rusca2018")
+    np.testing.assert_allclose(result["expected_key_length"], same["expected_key_length"], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"key_from": "signal"}, "analysis.key_from = 'signal': the proof wiesemann2026 has all only"),
+        ({"tail_bound": "chernoff"}, "analysis.tail_bound = 'chernoff': the proof wiesemann2026 has hoeffding only"),
+        ({"sampling_bound": "lim2014"}, "analysis.sampling_bound = 'lim2014': the proof wiesemann2026 has own, exact"),
+        ({"intensities": ("signal",)}, r"1 intensities \(signal\): the proof wiesemann2026 takes 2, a signal and a decoy"),
+    ],
+)
+def test_policies_that_a_one_decoy_proof_lacks_are_refused(statistics: Maker, choice: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        analyze(statistics(), proof="wiesemann2026", **choice)
+
+
+def test_proofs_are_compared_on_the_same_counts_a_row_each(statistics: Maker) -> None:
+    dataset = statistics(points=2)
+    found = rows_by_proof(dataset, ["lim2014", "rusca2018", "wiesemann2026", "ma2005"])
+    assert [row["proof"] for row in found[:4]] == ["lim2014", "rusca2018", "wiesemann2026", "ma2005"]
+    assert len(found) == 2 * 2 * 4
+    alone = rows(analyze(dataset, proof="rusca2018"))
+    assert [row["key [bit]"] for row in found if row["proof"] == "rusca2018"] == [row["key [bit]"] for row in alone]
+    # an asymptotic rate leaves no room for a finite key above it
+    for key in ("lim2014", "rusca2018", "wiesemann2026"):
+        pairs = zip(*([row["key [bit]"] for row in found if row["proof"] == name] for name in (key, "ma2005")), strict=True)
+        assert all(finite < limit for finite, limit in pairs)
 
 
 def _refusals() -> list[tuple[str, Callable[[xr.Dataset], Any], str]]:
