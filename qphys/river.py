@@ -19,7 +19,7 @@ from qphys.record import Record, parse
 CACHED: Final = 256
 """Results of stages that a run keeps, so that a sweep of one key recomputes only what depends on it."""
 
-GEOMETRY: Final = ("range", "elevation", "azimuth", "range_rate", "sun_elevation", "sunlit")
+GEOMETRY: Final = (*stages.GEOMETRY, *stages.SKY)
 """Fields of a track that go into the file under the same name."""
 
 T = TypeVar("T")

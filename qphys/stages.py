@@ -49,6 +49,16 @@ class Files(Protocol):
         """A text file of the models' folder ``tables``: orbital elements, ephemerides."""
 
 
+GEOMETRY: Final = ("range", "elevation", "azimuth", "range_rate", "sun_elevation", "sunlit")
+"""Fields of a `Track` with a value for each step, which every maker of a track must give."""
+
+SKY: Final = ("sun_azimuth", "moon_elevation", "moon_azimuth", "moon_illuminated_fraction")
+"""Further ones, which are unknown (NaN) where the pass has no date."""
+
+FURTHER: Final = (*SKY, "point_ahead_angle", "slew_rate")
+"""Fields of a `Track` that may be left out, and are NaN then."""
+
+
 def _check(condition: bool, message: str) -> None:
     if not condition:
         raise ValueError(message)
@@ -87,6 +97,14 @@ class Track:
     frame_angle: Mapping[str, Floats] = field(default_factory=dict)
     """For each law of ATTITUDE_LAWS that is told, the angle of the sender's H at the receiver, from the horizontal H towards
     V, continuous but for multiples of pi [rad], T each."""
+    sun_azimuth: Floats = field(default_factory=_untold)
+    """Azimuth of the sun from north over east [rad], T; this and what follows of the moon: NaN where not given."""
+    moon_elevation: Floats = field(default_factory=_untold)
+    """Elevation of the moon's centre at the station, parallax included [rad], T."""
+    moon_azimuth: Floats = field(default_factory=_untold)
+    """Azimuth of the moon from north over east [rad], T."""
+    moon_illuminated_fraction: Floats = field(default_factory=_untold)
+    """Sunlit part of the moon's disc, (1 + cos alpha) / 2 with alpha its phase angle (0 at full moon), T."""
     station_altitude: float = 0.0
     """Height of the station above the ellipsoid [m]."""
     facts: Mapping[str, str | float] = field(default_factory=dict)
@@ -95,14 +113,13 @@ class Track:
     """One line each, for the user: old elements, sun above the horizon."""
 
     def __post_init__(self) -> None:
-        for name in ("point_ahead_angle", "slew_rate"):
+        for name in FURTHER:
             if not getattr(self, name).size:
                 object.__setattr__(self, name, np.full(self.time.shape, np.nan))
         _check(set(self.frame_angle) <= set(ATTITUDE_LAWS), f"Track.frame_angle knows {ATTITUDE_LAWS}")
         for law, angle in self.frame_angle.items():
             _check(angle.shape == self.time.shape, f"Track.frame_angle of {law} must have the shape of Track.time")
-        told = ("range", "elevation", "azimuth", "range_rate", "sun_elevation", "sunlit", "point_ahead_angle", "slew_rate")
-        for name in told:
+        for name in (*GEOMETRY, *FURTHER):
             _check(getattr(self, name).shape == self.time.shape, f"Track.{name} must have the shape of Track.time")
         _check(self.time_step > 0, "Track.time_step must be positive")
 

@@ -2,7 +2,7 @@
 
 from qphys.orbits.arms import joint_tracks
 from qphys.orbits.records import KINDS, Circle, Elevations, Fixed, Oem, Omm, Orbit, Station, Table, Tle, Window
-from qphys.orbits.session import Pass, passes, sun_elevation, sunlit, track
+from qphys.orbits.session import Pass, SunAndMoon, passes, sun_and_moon, sun_elevation, sunlit, track
 
 __all__ = [
     "KINDS",
@@ -14,11 +14,13 @@ __all__ = [
     "Orbit",
     "Pass",
     "Station",
+    "SunAndMoon",
     "Table",
     "Tle",
     "Window",
     "joint_tracks",
     "passes",
+    "sun_and_moon",
     "sun_elevation",
     "sunlit",
     "track",

@@ -17,16 +17,7 @@ from qphys.orbits.session import track
 APART = 1e-3
 """Largest difference of two arms' steps [s]; light travels 300 km in it, and geometry moves 7 m."""
 
-ON_GROUND: Final = (
-    "range",
-    "elevation",
-    "azimuth",
-    "range_rate",
-    "sun_elevation",
-    "sunlit",
-    "point_ahead_angle",
-    "slew_rate",
-)
+ON_GROUND: Final = (*stages.GEOMETRY, *stages.FURTHER)
 """Arrays of a track beside its times; a photon that stays on board has none of them but `sunlit`."""
 
 

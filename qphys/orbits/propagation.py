@@ -311,20 +311,23 @@ class Arc:
         """Point ahead, slew and polarization frame at a station."""
         return motion(self._position(seconds), self._velocity(seconds), station=site)
 
-    def sun(self, seconds: Floats) -> Floats:
-        """Apparent direction and distance of the sun in the Earth-fixed frame [m], (T, 3)."""
+    def sun_and_moon(self, seconds: Floats) -> tuple[Floats, Floats]:
+        """Apparent places of sun and moon in the Earth-fixed frame [m], each (T, 3)."""
         from scipy.interpolate import CubicSpline
 
-        found: Floats = CubicSpline(self.nodes, sun_positions(self._time))(seconds)
-        return found
+        sun, moon = (CubicSpline(self.nodes, body)(seconds) for body in sun_and_moon_positions(self._time))
+        return sun, moon
 
-    def sunlit(self, seconds: Floats) -> Floats:
+    def sunlit(self, seconds: Floats, sun: Floats) -> Floats:
         """1 in sunlight, 0 in the Earth's shadow, see `outside_shadow`."""
-        return outside_shadow(self._position(seconds), self.sun(seconds))
+        return outside_shadow(self._position(seconds), sun)
 
 
-def sun_positions(time: Time) -> Floats:
-    """Apparent position of the sun in the Earth-fixed frame [m], (T, 3), from the JPL ephemeris DE421 in skyfield-data."""
+def sun_and_moon_positions(time: Time) -> tuple[Floats, Floats]:
+    """Apparent places of sun and moon in the Earth-fixed frame [m], each (T, 3), from DE421 in skyfield-data.
+
+    Seen from the centre of the Earth: a station's parallax (0.95 deg for the moon) is a subtraction away.
+    """
     from importlib.resources import as_file, files
 
     from skyfield.api import load_file
@@ -333,10 +336,11 @@ def sun_positions(time: Time) -> Floats:
     with as_file(files("skyfield_data") / "data" / "de421.bsp") as path:
         kernel = load_file(str(path))
         try:
-            position: Floats = kernel["earth"].at(time).observe(kernel["sun"]).apparent().frame_xyz(itrs).m.T
+            earth = kernel["earth"].at(time)
+            sun, moon = (earth.observe(kernel[body]).apparent().frame_xyz(itrs).m.T for body in ("sun", "moon"))
         finally:
             kernel.close()
-    return position
+    return sun, moon
 
 
 def outside_shadow(position: Floats, sun: Floats) -> Floats:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-VERSION: Final = "1.1"
+VERSION: Final = "1.2"
 """Version of the schema, in the attribute ``qphys_schema``: a reader refuses another number before the dot."""
 
 FORMAT: Final = "qphys detection statistics"
@@ -113,6 +113,10 @@ def _variables(protocol: str) -> dict[str, Variable]:
         "azimuth": Variable(link, "rad", "azimuth of the satellite, from north over east"),
         "range_rate": Variable(link, "m s-1", "rate of change of the slant range"),
         "sun_elevation": Variable(link, "rad", "elevation of the sun at the station"),
+        "sun_azimuth": Variable(link, "rad", "azimuth of the sun, from north over east"),
+        "moon_elevation": Variable(link, "rad", "elevation of the moon at the station"),
+        "moon_azimuth": Variable(link, "rad", "azimuth of the moon, from north over east"),
+        "moon_illuminated_fraction": Variable(link, "1", "sunlit part of the moon's disc"),
         "sunlit": Variable(link, "1", "1 where the satellite is in sunlight"),
         "mean_transmittance": Variable(link, "1", "mean transmittance of the channel, with the terms it includes"),
         "mean_link_transmittance": Variable(

@@ -86,6 +86,18 @@ def test_info_tells_of_pairs() -> None:
     assert "mean photon numbers" not in told
 
 
+def test_a_file_of_schema_1_2_tells_where_sun_and_moon_stood() -> None:
+    """Oracle: the numbers that its script wrote, written out again here."""
+    with open_statistics(FOLDER / "schema-1.2.h5") as found:
+        np.testing.assert_array_equal(found["counts"].values[1, 0, :2].ravel(), np.arange(192) % 6)
+        assert found["sun_elevation"].values[0].tolist() == [-0.1, -1.1, -2.1]
+        assert found["sun_azimuth"].values[0].tolist() == [0.1, 1.1, 2.1]
+        assert found["moon_elevation"].values[1, :2].tolist() == [0.2, 1.2]
+        assert found["moon_azimuth"].values[1, :2].tolist() == [0.3, 1.3]
+        assert found["moon_illuminated_fraction"].values[1, :2].tolist() == [0.5, 0.5]
+        assert np.isnan(found["moon_azimuth"].values[1, 2])
+
+
 def test_files_of_decoy_states_look_as_in_schema_1_0(tmp_path: Path) -> None:
     """Oracle: the old file itself; only the number of the version differs."""
     runpy.run_path(str(FOLDER / "make_schema_1_0.py"))["write"](tmp_path / "again.h5")

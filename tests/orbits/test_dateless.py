@@ -61,6 +61,7 @@ def test_circle_reaches_its_highest_elevation_in_the_middle(highest, window):
     np.testing.assert_allclose(found.range, found.range[::-1], rtol=1e-7)
     assert found.epoch == ""
     assert np.all(np.isnan([found.azimuth, found.sun_elevation, found.sunlit]))
+    assert np.all(np.isnan([found.sun_azimuth, found.moon_elevation, found.moon_azimuth, found.moon_illuminated_fraction]))
 
 
 def test_circle_keeps_to_elevation_and_range(window):
@@ -196,6 +197,8 @@ def test_a_dated_table_has_hours_and_the_sun(window, texts, xinglong):
     assert found.epoch == "2016-12-19T16:52:13Z"
     assert found.time[[0, -1]] == pytest.approx([-12.5, 46.5])
     assert np.degrees(found.sun_elevation[13]) == pytest.approx(-70.5519, abs=0.02)
+    assert np.degrees(found.moon_elevation[13]) == pytest.approx(23.1608, abs=0.02)
+    assert found.moon_illuminated_fraction[13] == pytest.approx(0.6307, abs=2e-3)
     with pytest.raises(UserError, match=r"window.start: tables/pass.csv has no date; give orbit.epoch"):
         track(TABLE, xinglong, frame, files=texts(**circle_columns()), where=RUN)
 

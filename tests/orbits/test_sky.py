@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qphys.orbits import Station, sun_elevation, sunlit
+from qphys.orbits import Station, sun_and_moon, sun_elevation, sunlit
 from qphys.orbits.frames import line_of_sight, site
 from qphys.orbits.propagation import outside_shadow
 
@@ -15,6 +15,14 @@ SUN = [
     ((40.39587, 117.57746, 890.0), "2016-12-19T16:52:13", -70.5519),
     ((28.30094, -16.51183, 2393.0), "2026-01-03T21:00:00", -33.7859),
     ((51.1440, -1.4370, 0.0), "2026-06-21T22:00:00", -10.3065),
+]
+
+# The same places and moments: azimuth of the sun, elevation and azimuth of the moon [deg], its illuminated fraction.
+MOON = [
+    (292.9403, -42.9304, 56.9538, 0.4415),
+    (32.6235, 23.1608, 101.1419, 0.6307),
+    (260.3127, 27.5917, 74.2363, 0.9950),
+    (330.4634, 15.8417, 243.5616, 0.5001),
 ]
 
 
@@ -40,6 +48,49 @@ def test_sun_stands_where_table_and_almanac_put_it(place, moment, expected, utc)
     assert found[0] == pytest.approx(np.degrees(np.arcsin(sine)), abs=0.02)
 
 
+@pytest.mark.parametrize(("told", "values"), list(zip(SUN, MOON, strict=True)), ids=["sgp", "xgl", "tfe", "chb"])
+def test_sun_and_moon_stand_where_the_table_puts_them(told, values, utc):
+    """Published table, seconds of the moment rounded: 1e-3 deg, the moon's azimuth 2e-3 (it moves 4e-3 deg/s)."""
+    where = Station(latitude_deg=told[0][0], longitude_deg=told[0][1], altitude_m=told[0][2])
+    found = sun_and_moon(where, utc(told[1]), seconds=np.array([0.0]))
+    degrees = np.degrees([found.sun_elevation, found.sun_azimuth, found.moon_elevation, found.moon_azimuth])[:, 0]
+    np.testing.assert_allclose(degrees, [told[2], *values[:3]], atol=2e-3)
+    assert found.moon_illuminated_fraction[0] == pytest.approx(values[3], abs=2e-3)
+
+
+def test_moon_is_that_of_skyfield_with_its_parallax(xinglong, utc):
+    """Second route: Skyfield's own topocentric altaz and illuminated fraction, with nutation of every moment."""
+    from importlib.resources import as_file, files
+
+    from skyfield.api import load, load_file, wgs84
+
+    seconds = np.linspace(0.0, 7200.0, 361)
+    found = sun_and_moon(xinglong, utc("2016-12-19T15:00:00"), seconds=seconds)
+    scale = load.timescale(builtin=True)
+    with as_file(files("skyfield_data") / "data" / "de421.bsp") as path:
+        kernel = load_file(str(path))
+        time = scale.from_datetime(utc("2016-12-19T15:00:00")) + seconds[::72] / 86400.0
+        place = wgs84.latlon(xinglong.latitude_deg, xinglong.longitude_deg, xinglong.altitude_m)
+        moon = (kernel["earth"] + place).at(time).observe(kernel["moon"]).apparent()
+        elevation, azimuth, _ = moon.altaz()
+        fraction = moon.fraction_illuminated(kernel["sun"])
+        kernel.close()
+    # 2e-4 deg: diurnal aberration 0.32"; 1e-4 of the disc: annual aberration of 20" between sun and moon
+    np.testing.assert_allclose(np.degrees(found.moon_elevation[::72]), elevation.degrees, atol=2e-4)
+    np.testing.assert_allclose(np.degrees(found.moon_azimuth[::72]), azimuth.degrees, atol=2e-4)
+    np.testing.assert_allclose(found.moon_illuminated_fraction[::72], fraction, atol=1e-4)
+
+
+def test_nodes_of_sun_and_moon_cost_no_accuracy(xinglong, utc):
+    """Second route: each moment asked for alone, without a spline."""
+    seconds = np.arange(0.0, 300.0, 0.25)
+    along = np.array(sun_and_moon(xinglong, utc("2016-12-19T16:50:00"), seconds=seconds))
+    alone = np.concatenate(
+        [sun_and_moon(xinglong, utc("2016-12-19T16:50:00"), seconds=seconds[i : i + 1]) for i in (3, 601)], 1
+    )
+    np.testing.assert_allclose(along[:, [3, 601]], alone, atol=1e-9)
+
+
 def test_shadow_begins_and_ends_at_the_printed_seconds(satellite, utc):
     """2026-08-06 00:45:42 to 01:20:34, Skyfield's is_sunlit."""
     seconds = np.arange(0.0, 5700.0)
@@ -60,6 +111,9 @@ def test_sun_shadow_and_track_agree(satellite, station, window, utc):
     found = track(orbit, place, told, files=None, where="run.toml: orbit")
     epoch = datetime.fromisoformat(found.epoch)
     np.testing.assert_allclose(found.sun_elevation, sun_elevation(place, epoch, seconds=found.time), atol=1e-7)
+    sky = sun_and_moon(place, epoch, seconds=found.time)
+    for name in ("sun_azimuth", "moon_elevation", "moon_azimuth", "moon_illuminated_fraction"):
+        np.testing.assert_allclose(getattr(found, name), getattr(sky, name), atol=1e-7, err_msg=name)
     np.testing.assert_array_equal(found.sunlit, sunlit(orbit, epoch, seconds=found.time))
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from qphys import stages
+
 STEPS = (131, 149, 7, 140, 1, 130, 11)
 """Time steps of the points: longer and shorter than a chunk."""
 
@@ -19,7 +21,7 @@ def make_point(index: int, *, steps: int | None = None, realisations: int = 2, r
     counts[..., 0] = rng.integers(70_000, 80_000, size=counts.shape[:-1])
     time = np.arange(length) + 0.5
     expected = rng.uniform(0, 100, size=(length, 3, 2, 2, 8))
-    names = ("range", "elevation", "azimuth", "range_rate", "sun_elevation", "sunlit", "mean_transmittance")
+    names = (*stages.GEOMETRY, "mean_transmittance", *stages.SKY)
     return {
         "axes": {"intensity": ("signal", "decoy", "vacuum"), "cause": ("optics", "dark counts")},
         "warnings": (f"orbital elements are {index % 2 + 2} days old",),
