@@ -26,6 +26,7 @@ LOSS_TERMS: Final = (
     "transmitter optics",
     "atmosphere",
     "turbulence",
+    "fibre coupling",
     "receiver optics",
     "detector efficiency",
 )
