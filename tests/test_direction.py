@@ -93,6 +93,7 @@ def test_heavy_packages_are_imported_where_used(path: Path) -> None:
         "h5netcdf",
         "skyfield",
         "sgp4",
+        "pvlib",
         "matplotlib",
         "qutip",
         "strawberryfields",

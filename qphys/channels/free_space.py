@@ -11,6 +11,7 @@ from qphys.channels import diffraction, scintillation
 from qphys.channels.extinction import Atmosphere, extinction_db
 from qphys.channels.link import Link
 from qphys.channels.pointing import pointing_moment, pointing_rule
+from qphys.channels.refraction import apparent_elevation, standard_air
 from qphys.channels.scintillation import GivenIndex, Turbulence
 from qphys.errors import UserError
 from qphys.stages import Files, Floats, Sight, Transmittance
@@ -78,15 +79,16 @@ class FreeSpace(Link):
                 f"pointing: {'Rice' if sight.pointing_bias else 'Rayleigh'} law of a Gaussian, wide against the receiver"
             )
         if self.atmosphere is not None:
+            pressure, temperature = standard_air(track.station_altitude)
             loss_db["atmosphere"] = extinction_db(
                 self.atmosphere,
-                track.elevation,
+                apparent_elevation(track.elevation, pressure=pressure, temperature=temperature),
                 wavelength=sight.wavelength,
                 altitude=track.station_altitude,
                 files=files,
                 where=f"{where}.atmosphere",
             )
-            models.append(f"extinction: {self.atmosphere.kind}")
+            models.append(f"extinction: {self.atmosphere.kind}, airmass at the apparent elevation")
         index = np.zeros(captured.shape)
         if self.turbulence is not None:
             loss_db["turbulence"] = np.zeros(captured.shape)

@@ -8,13 +8,20 @@ from scipy.integrate import quad
 from qphys.catalogue import Catalogue
 from qphys.channels.background import sky_photon_rate
 from qphys.channels.extinction import (
+    AerosolAtmosphere,
     AirmassAtmosphere,
+    HorizontalAttenuation,
+    SpectralTableAtmosphere,
+    Spectrl2Atmosphere,
     TableAtmosphere,
     VisibilityAtmosphere,
+    aerosol_optical_depth,
     airmass,
     extinction_db,
     haze_extinction_db_per_km,
+    horizontal_extinction_db,
     rayleigh_optical_depth,
+    spectrl2_transmittance,
 )
 from qphys.channels.scintillation import filtered_layer, rytov_variance, scintillation_index, structure_constant
 from qphys.errors import UserError
@@ -153,6 +160,145 @@ def test_unsound_table_of_transmittance_is_refused(columns, said):
 def test_airmass_law_is_refused_near_the_horizon(degrees):
     with pytest.raises(UserError, match=f"run.toml: air: elevation {degrees:.3f} deg; the airmass law is used from 5 deg"):
         loss(AirmassAtmosphere(kind="airmass", zenith_loss_db=1.0), [30.0, degrees])
+
+
+# Optical depths, gases and tables of other programs
+
+BANDS = np.array([785e-9, 810e-9, 850e-9, 1550e-9])
+SIX_S = {0.05: (0.943, 0.932, 0.948, 0.983), 0.1: (0.912, 0.903, 0.919, 0.968), 0.2: (0.853, 0.846, 0.865, 0.941)}
+"""6S, midlatitude summer, continental aerosol of this depth at 550 nm: direct transmittance at zenith."""
+
+
+def aerosol(depth, exponent=1.3):
+    return AerosolAtmosphere(kind="aerosol", aerosol_optical_depth_500nm=depth, angstrom_exponent=exponent)
+
+
+def through(air, degrees=90.0, bands=BANDS):
+    return np.array([10 ** (-0.1 * loss(air, degrees, wavelength)[0]) for wavelength in bands])
+
+
+def test_air_of_aerosol_and_molecules_at_zenith():
+    """Published arithmetic, four digits, airmass 1 (0.9997 here): depth 0.1 at 500 nm, exponent 1.3."""
+    np.testing.assert_allclose(through(aerosol(0.1)), [0.9244, 0.9290, 0.9353, 0.9758], atol=8e-5)
+    assert aerosol_optical_depth(1e-6, depth_500nm=0.4, angstrom_exponent=2.0) == pytest.approx(0.1, rel=1e-14)
+
+
+@pytest.mark.parametrize("depth", [0.05, 0.1, 0.2])
+def test_aerosol_and_molecules_are_within_2_per_cent_of_6s(depth):
+    """Second route, computed with 6S. At 810 nm 6S has water that this law lacks: 0.022 high at depth 0.2."""
+    found = through(aerosol(depth * 1.1**1.3))
+    assert np.all(np.abs(found - SIX_S[depth])[[0, 2, 3]] < 0.02)
+    assert 0.0 < found[1] - SIX_S[depth][1] < 0.023
+
+
+def spectrl2(depth, **values):
+    told = {"angstrom_exponent": 1.14, "precipitable_water_cm": 1.42, "ozone_dobson": 300.0} | values
+    return Spectrl2Atmosphere(kind="spectrl2", aerosol_optical_depth_500nm=depth, **told)
+
+
+@pytest.mark.parametrize(
+    ("depth", "degrees", "values"),
+    [
+        (0.05, 90, (0.946, 0.894, 0.945, 0.953)),
+        (0.1, 90, (0.918, 0.869, 0.920, 0.940)),
+        (0.27, 90, (0.829, 0.788, 0.838, 0.897)),
+        (0.1, 20, (0.782, 0.712, 0.794, 0.865)),
+    ],
+)
+def test_spectrl2_at_zenith_and_at_20_degrees(depth, degrees, values):
+    """Published table, three digits."""
+    np.testing.assert_allclose(through(spectrl2(depth), degrees), values, atol=6e-4)
+
+
+def test_spectrl2_is_near_6s_outside_water_and_misses_it_as_documented():
+    """Second route; the gaps at 810 and 1550 nm are those of the docstring."""
+    gap = through(spectrl2(0.1)) - SIX_S[0.1]
+    assert np.all(np.abs(gap[[0, 2]]) < 0.01)
+    np.testing.assert_allclose(gap[[1, 3]], [-0.034, -0.028], atol=2e-3)
+
+
+def test_spectrl2_without_gases_is_aerosol_and_molecules():
+    """Second route: our own depths. Oxygen and the continuum of carbon dioxide stay; 785 and 850 nm have none."""
+    dry = through(spectrl2(0.1, angstrom_exponent=1.3, precipitable_water_cm=0.0, ozone_dobson=0.0), 30.0, BANDS[[0, 2]])
+    np.testing.assert_allclose(dry, through(aerosol(0.1), 30.0, BANDS[[0, 2]]), rtol=3e-3)
+
+
+def test_spectrl2_keeps_the_shape_of_what_it_is_given():
+    told = {
+        "aerosol_optical_depth_500nm": 0.1,
+        "angstrom_exponent": 1.14,
+        "precipitable_water": 0.0142,
+        "ozone_dobson": 300.0,
+    }
+    angles = np.deg2rad([[90.0, 60.0, 30.0], [80.0, 50.0, 20.0]])
+    found = spectrl2_transmittance(angles, wavelength=850e-9, altitude=0.0, **told)
+    assert found.shape == (2, 3)
+    one = spectrl2_transmittance(angles[1, 2], wavelength=850e-9, altitude=0.0, **told)
+    assert one.shape == ()
+    assert one == found[1, 2]
+
+
+@pytest.mark.parametrize(("name", "values"), [("6s-clear", SIX_S[0.1]), ("6s-hazy", (0.745, 0.743, 0.766, 0.887))])
+def test_spectral_table_of_6s(name, values):
+    """Second route: an earlier run of 6S of other hands, three digits."""
+    air = parse(SpectralTableAtmosphere, Catalogue().read("atmospheres", name), "air")
+    np.testing.assert_allclose(through(air), values, atol=1e-3)
+
+
+def test_spectral_table_is_exact_at_its_entries_and_linear_in_depth_between():
+    class Given:
+        def table(self, name, where=""):
+            return {
+                "wavelength_nm": np.array([840.0, 850.0]),
+                "zenith_angle_60deg": np.array([0.64, 0.81]),
+                "zenith_angle_0deg": np.array([0.81, 0.90]),
+            }
+
+    air = SpectralTableAtmosphere(kind="spectral-table", table="air.csv", largest_gap_nm=10.0)
+    for wavelength, expected in ((840e-9, (0.81, 0.64)), (850e-9, (0.90, 0.81)), (845e-9, (0.729**0.5, 0.5184**0.5))):
+        found = 10 ** (-0.1 * loss(air, [90.0, 30.0], wavelength, files=Given()))
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+    between = loss(air, 45.0, 840e-9, files=Given())[0] / airmass(np.pi / 4)
+    ends = loss(air, [90.0, 30.0], 840e-9, files=Given()) / airmass(np.deg2rad([90.0, 30.0]))
+    share = (1.4126 - 0.9997) / (1.9943 - 0.9997)
+    assert between == pytest.approx(ends[0] + share * (ends[1] - ends[0]), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"wavelength": [840.0, 850.0], "elevation_90deg": [0.8, 0.9]}, "needs columns wavelength_nm and either"),
+        ({"wavelength_nm": [840.0, 850.0], "elevation": [0.8, 0.9]}, "needs columns wavelength_nm and either"),
+        (
+            {"wavelength_nm": [840.0, 860.0], "elevation_90deg": [0.8, 0.9], "zenith_angle_60deg": [0.7, 0.8]},
+            "needs columns wavelength_nm and either",
+        ),
+        ({"wavelength_nm": [860.0, 840.0], "elevation_90deg": [0.8, 0.9]}, "rising wavelength_nm"),
+        ({"wavelength_nm": [830.0, 860.0], "elevation_90deg": [0.8, 0.9]}, "no lines around 850 nm .*830, 860 nm"),
+        ({"wavelength_nm": [830.0, 840.0], "elevation_90deg": [0.8, 0.9]}, "no lines around 850 nm .*840 nm"),
+        ({"wavelength_nm": [845.0, 855.0], "elevation_90deg": [0.8, 1.1]}, "transmittances above 0, up to 1"),
+        ({"wavelength_nm": [845.0, 855.0], "elevation_90deg": [0.8, 0.9]}, "elevation 40.000 deg is outside"),
+    ],
+)
+def test_unsound_spectral_table_is_refused(columns, said):
+    class Given:
+        def table(self, name, where=""):
+            return {key: np.array(value) for key, value in columns.items()}
+
+    air = SpectralTableAtmosphere(kind="spectral-table", table="air.csv", largest_gap_nm=10.0)
+    with pytest.raises(UserError, match=f"run.toml: air: .*{said}"):
+        loss(air, 40.0, files=Given())
+
+
+@pytest.mark.parametrize("law", ["kruse", "kim"])
+def test_horizontal_path_loses_what_the_visibility_says(law):
+    """Published arithmetic, and the law itself: at 550 nm and V of path 2 % of the light is left."""
+    air = VisibilityAtmosphere(kind="visibility", visibility_km=23.0, law=law, aerosol_scale_height_km=1.2)
+    found = horizontal_extinction_db(air, np.array([1e3, 10e3]), wavelength=785e-9)
+    np.testing.assert_allclose(found, [0.4652, 4.652], rtol=1.2e-4)
+    assert 10 ** (-0.1 * horizontal_extinction_db(air, 23e3, wavelength=550e-9)) == pytest.approx(0.02, rel=1e-3)
+    given = HorizontalAttenuation(kind="attenuation", attenuation_db_per_km=0.07)
+    assert horizontal_extinction_db(given, 144e3, wavelength=785e-9) == pytest.approx(10.08)
 
 
 # Scintillation
