@@ -97,6 +97,7 @@ def test_heavy_packages_are_imported_where_used(path: Path) -> None:
         "matplotlib",
         "qutip",
         "strawberryfields",
+        "pyfftw",
         "oem",
         "rich",
     }

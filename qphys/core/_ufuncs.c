@@ -220,6 +220,12 @@ static int type_number(char letter) {
         return NPY_INT64;
     case 'Q':
         return NPY_UINT64;
+    case 'f':
+        return NPY_FLOAT32;
+    case 'F':
+        return NPY_COMPLEX64;
+    case 'D':
+        return NPY_COMPLEX128;
     default:
         return -1;
     }

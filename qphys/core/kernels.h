@@ -12,7 +12,8 @@
  *     is called once an element of the batch; size[] holds the core dimensions in order of first appearance, array[]
  *     the operands (inputs, then outputs) with their strides in bytes, one a core dimension. Nothing is copied.
  *
- * types: one letter an operand, '>' before the outputs: d float64, b int8, q int64, Q uint64 (lane kernels: d and b).
+ * types: one letter an operand, '>' before the outputs: d float64, b int8, q int64, Q uint64 (lane kernels: d and b),
+ * f float32, F complex64, D complex128.
  * The binding gives broadcasting, out=, dtype conversion, and drops the lock and the floating-point flags. A kernel
  * allocates nothing, keeps nothing, and defines every output for every input. */
 #ifndef QPHYS_KERNELS_H
@@ -105,7 +106,25 @@
     LANES(level, cumulant_patterns_8, "(256),(8)->(256),()", "dd>db",                                                  \
           "Patterns of 8 detectors from the sum of their connected parts, and dark probabilities.")                    \
     LANES(level, cumulant_outcomes_8, "(256),(8),(256)->(64),()", "ddb>db",                                            \
-          "Patterns of 8 detectors from their connected parts, summed by a table of the outcome of each pattern.")
+          "Patterns of 8 detectors from their connected parts, summed by a table of the outcome of each pattern.")     \
+    ROWS(level, screen_modes, "(p,3),(),(),(),(),()->(2),(p,2),(p)", "ddQQQQ>ddD",                                     \
+         "Low frequencies of a pair of screens: cells (centre and width), outer, seed, stream, realisation, screen; "  \
+         "the grid's offset, frequencies and coefficients.")                                                           \
+    ROWS(level, screen_spectrum, "(n),(m),(2),(),(),(),(),()->(n,m)", "ddddQQQQ>F",                                    \
+         "Random spectrum of a pair of screens: index_y, index_x, offset, outer, seed, stream, realisation, screen.")  \
+    ROWS(level, screen_phase, "(n,m),(n),(m),(p,2),(p)->(n,m),(n,m)", "FFFdD>ff",                                      \
+         "A pair of screens: transformed spectrum, ramps along y and x, frequencies and coefficients.")                \
+    ROWS(level, sensor_noise, "(n),(),(),(),()->(n)", "dQQQQ>d",                                                       \
+         "Normal variates: standard deviation, seed, stream, realisation, step.")                                      \
+    ROWS(level, multiply_phase, "(n,m),(n,m),(),(n),(m)->(n,m)", "Ffdff>F",                                            \
+         "A field times exp(i scale phase) times a window: field, phase, scale, window along y and x.")                \
+    ROWS(level, multiply_phase_c128, "(n,m),(n,m),(),(n),(m)->(n,m)", "Dfdff>D", "As multiply_phase, complex128.")     \
+    ROWS(level, multiply_separable, "(n,m),(n),(m)->(n,m)", "FFF>F", "A field times factors along y and x.")           \
+    ROWS(level, multiply_separable_c128, "(n,m),(n),(m)->(n,m)", "DDD>D", "As multiply_separable, complex128.")        \
+    ROWS(level, overlap, "(n,m),(n,m)->()", "FF>D", "Sum of conj(a) b, in double.")                                    \
+    ROWS(level, overlap_c128, "(n,m),(n,m)->()", "DD>D", "As overlap, complex128.")                                    \
+    ROWS(level, power, "(n,m),(n,m)->()", "Ff>d", "Sum of weight times squared modulus of a field, in double.")        \
+    ROWS(level, power_c128, "(n,m),(n,m)->()", "Df>d", "As power, complex128.")
 
 struct qphys_array {
     char *data;

@@ -17,6 +17,9 @@ enum philox_purpose {
     PHILOX_SETTINGS = 2,
     PHILOX_OUTCOMES = 3,
     PHILOX_DRAWS = 4, /* single draws, addressed by an index */
+    PHILOX_SCREEN_SPECTRUM = 16,
+    PHILOX_SCREEN_MODES = 17,
+    PHILOX_SENSOR_NOISE = 18,
 };
 
 enum { PHILOX_WORDS = 4, PHILOX_ROUNDS = 10 };
