@@ -7,10 +7,11 @@ from typing import Annotated, Final, Literal
 import numpy as np
 from pydantic import Field
 
-from qphys.channels import diffraction, scintillation
+from qphys.channels import diffraction, path, scintillation
 from qphys.channels.extinction import Atmosphere, extinction_db
 from qphys.channels.link import Link
 from qphys.channels.pointing import pointing_moment, pointing_rule
+from qphys.channels.profiles import PROFILE_NAMES
 from qphys.channels.refraction import apparent_elevation, standard_air
 from qphys.channels.scintillation import GivenIndex, Turbulence
 from qphys.errors import UserError
@@ -92,7 +93,7 @@ class FreeSpace(Link):
         index = np.zeros(captured.shape)
         if self.turbulence is not None:
             loss_db["turbulence"] = np.zeros(captured.shape)
-            index, model = _index(self.turbulence, sight, where=f"{where}.turbulence")
+            index, model = _index(self.turbulence, sight, files=files, where=f"{where}.turbulence")
             models.append(model)
         return self.faded(
             sight,
@@ -148,7 +149,7 @@ def _check_receiver(sight: Sight, half_angle: float, *, where: str) -> None:
         )
 
 
-def _index(turbulence: Turbulence, sight: Sight, *, where: str) -> tuple[Floats, str]:
+def _index(turbulence: Turbulence, sight: Sight, *, files: Files, where: str) -> tuple[Floats, str]:
     """Scintillation index of the received power (T,) and the name of the model."""
     elevation = sight.track.elevation
     if isinstance(turbulence, GivenIndex):
@@ -161,17 +162,17 @@ def _index(turbulence: Turbulence, sight: Sight, *, where: str) -> tuple[Floats,
             f"{where}: elevation {np.rad2deg(lowest):.3f} deg; the scintillation of a plane atmosphere is computed from "
             f'{np.rad2deg(scintillation.MINIMUM_ELEVATION):g} deg: raise the minimum elevation, or give kind = "index"'
         )
-    profile = {"rms_wind": turbulence.rms_wind_m_per_s, "ground_cn2": turbulence.ground_cn2}
-    largest = float(np.max(scintillation.rytov_variance(elevation, wavelength=sight.wavelength, **profile), initial=0.0))
+    profile = turbulence.resolved(files, where=where)
+    largest = float(np.max(path.rytov_variance(profile, elevation, wavelength=sight.wavelength), initial=0.0))
     if largest > scintillation.RYTOV_LIMIT:
         raise UserError(
             f"{where}: Rytov variance {largest:.3f} at elevation {np.rad2deg(lowest):.3f} deg; weak theory holds "
             f'up to {scintillation.RYTOV_LIMIT:g}: raise the minimum elevation, or give kind = "index"'
         )
     index = scintillation.scintillation_index(
-        elevation, wavelength=sight.wavelength, aperture=sight.receiver_aperture, **profile
+        profile, elevation, wavelength=sight.wavelength, aperture=sight.receiver_aperture
     )
     return index, (
-        "log-normal fading, aperture-averaged scintillation index of weak theory, Hufnagel-Valley profile of ITU-R P.1621 "
+        f"log-normal fading, aperture-averaged scintillation index of weak theory, {PROFILE_NAMES[turbulence.kind]} "
         f"(Rytov variance up to {largest:.2f}, valid up to {scintillation.RYTOV_LIMIT:g}; no mean loss by turbulence)"
     )

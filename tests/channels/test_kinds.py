@@ -11,6 +11,7 @@ from qphys.catalogue import Catalogue
 from qphys.channels.diffraction import equivalent_half_angle
 from qphys.channels.link import attenuated
 from qphys.channels.pointing import pointing_moment
+from qphys.channels.profiles import HufnagelValley
 from qphys.channels.scintillation import scintillation_index
 from qphys.errors import UserError
 from qphys.record import parse
@@ -90,9 +91,7 @@ def test_variance_of_the_transmittance_is_that_of_turbulence_and_pointing(sight,
     result = transmit(VACUUM | {"turbulence": HV57}, sight([600.0, 900.0], [80.0, 25.0], receiver_aperture=0.3))
     eta, weight = result.transmittance[:, :, 0], result.weight
     second = np.sum(weight * eta**2, axis=1) / result.mean[:, 0] ** 2
-    index = scintillation_index(
-        np.deg2rad([80.0, 25.0]), wavelength=848.6e-9, aperture=0.3, rms_wind=21.0, ground_cn2=1.7e-14
-    )
+    index = scintillation_index(HufnagelValley(**HV57), np.deg2rad([80.0, 25.0]), wavelength=848.6e-9, aperture=0.3)
     beta = 7.41**2 / (4 * 1.2**2)
     np.testing.assert_allclose(second, (1 + index) * (1 + 1 / (beta * (beta + 2))), rtol=1e-10)
     assert "turbulence" in result.includes
