@@ -4,7 +4,7 @@ The verbs of the command line, for notebooks; each returns an xarray Dataset. Th
 
 >>> import qphys
 >>> sorted(qphys.__all__)
-['UserError', 'analyze', 'compare', 'info', 'models', 'open_statistics', 'plot', 'run']
+['UserError', 'analyze', 'compare', 'info', 'models', 'open_statistics', 'optimize', 'plot', 'run']
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from qphys.catalogue import models
     from qphys.errors import UserError
     from qphys.keyrates.analyze import analyze
+    from qphys.optimizer import optimize
     from qphys.pipeline import compare, run
     from qphys.plots import draw as plot
     from qphys.statistics import info, open_statistics
@@ -26,12 +27,13 @@ _PLACES: Final = {
     "compare": ("qphys.pipeline", "compare"),
     "info": ("qphys.statistics", "info"),
     "models": ("qphys.catalogue", "models"),
+    "optimize": ("qphys.optimizer", "optimize"),
     "open_statistics": ("qphys.statistics", "open_statistics"),
     "plot": ("qphys.plots", "draw"),
     "run": ("qphys.pipeline", "run"),
 }
 
-__all__ = ["UserError", "analyze", "compare", "info", "models", "open_statistics", "plot", "run"]
+__all__ = ["UserError", "analyze", "compare", "info", "models", "open_statistics", "optimize", "plot", "run"]
 
 
 def __getattr__(name: str) -> Any:

@@ -126,6 +126,40 @@ def analyze(
         statistics.write_result(result, output)
 
 
+@app.command(epilog="Example:  qphys optimize runs/optimal-decoys.toml")
+def optimize(
+    file: Annotated[
+        Path, typer.Argument(metavar="RUN.toml", help="A run of decoy-state BB84; its table [optimize] says what may vary.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE.nc", help="Also write the result as netCDF.")
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", metavar="FILE.png", help="Draw key and source along the sweep.")
+    ] = None,
+    case: Annotated[str | None, typer.Option("--case", help="Only this case of the experiment that the run names.")] = None,
+    set_: Set = None,
+    models: Models = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Find the intensities, probabilities and window that give the most key, at every point of a run."""
+    from qphys import optimizer, recipe, statistics
+
+    overrides = dict(map(recipe.parse_override, set_ or ()))
+    with _progress(quiet) as tell:
+        result = optimizer.optimize(file, models=models or (), overrides=overrides, case=case, progress=tell)
+    _table(optimizer.rows(result), f"{result.attrs['title']}: best source ({result.attrs['proof']})", json=json)
+    if output:
+        statistics.write_result(result, output)
+        _say(f"result: {output}", quiet)
+    if picture:
+        from qphys import plots
+
+        plots.draw_optimum(result, picture)
+        _say(f"picture: {picture}", quiet)
+
+
 @app.command(epilog="Example:  qphys compare micius-2017")
 def compare(
     experiment: Annotated[

@@ -120,6 +120,8 @@ class Run(Record):
     """How the fading of the two arms is joined; their paths through the air differ, so that independent is the rule."""
     statistics: StatisticsSettings = StatisticsSettings()
     analysis: dict[str, Any] = Field(default_factory=dict)
+    optimize: dict[str, Any] = Field(default_factory=dict)
+    """What `qphys optimize` may vary (`optimizer.OptimizeSettings`); a run takes no notice of it."""
 
     @model_validator(mode="after")
     def _complete(self) -> Run:

@@ -259,6 +259,19 @@ class River:
         depends = [way.name, arms, point.run.window, way.terminal, told, way.receiver, self.emission(point).wavelength]
         return channels.attenuated(self._once("transmittance", depends, make), extra)
 
+    def response(self, point: recipe.Point) -> stages.Response:
+        """Channel and receiver of a point with one arm, before a source is chosen."""
+        from qphys import detectors
+
+        (way,) = ways(point)
+        return detectors.respond(
+            self.transmittance(point, way),
+            self.analyser(point, way),
+            trial_rate=self.emission(point).trial_rate,
+            time_step=self.tracks(point)[0].time_step,
+            receiver_optics_transmittance=float(self._receiver(way).si.optics_transmittance),
+        )
+
     def clicks(self, point: recipe.Point, *, without: str | None = None) -> stages.Clicks:
         """Probability of every outcome; with one cause of errors switched off, if named."""
         from qphys import channels, detectors

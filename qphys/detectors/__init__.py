@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from qphys.detectors.clicks import clicks
+from qphys.detectors.clicks import clicks, one_if_constant, photoelectrons
 from qphys.detectors.correlation_analyser import CorrelationAnalyser
+from qphys.detectors.dead_time import blocked_slots
 from qphys.detectors.detector import Detector
 from qphys.detectors.pair_clicks import pair_clicks
 from qphys.detectors.polarization_analyser import PolarizationAnalyser
@@ -28,8 +29,11 @@ __all__ = [
     "CorrelationAnalyser",
     "Detector",
     "PolarizationAnalyser",
+    "blocked_slots",
     "clicks",
+    "one_if_constant",
     "pair_clicks",
+    "photoelectrons",
     "respond",
     "without",
 ]

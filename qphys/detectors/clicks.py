@@ -42,7 +42,7 @@ def photoelectrons(emission: CoherentEmission, response: Response) -> Floats:
         raise ValueError(f"the source has {modes} internal modes, the receiver {response.amplitude.shape[-2]}")
     if not np.all(response.analyser.gate_fraction > 0.0):
         raise ValueError("gate_fraction must be positive")
-    rows = _one_if_constant(response.amplitude)
+    rows = one_if_constant(response.amplitude)
     sent = emission.amplitude.reshape(len(emission.amplitude), -1, modes, 2)
     amplitude = np.einsum("tksdmp,ecmp->tekcsd", rows, sent)
     steps, nodes, maps = amplitude.shape[:3]
@@ -85,8 +85,8 @@ def clicks(emission: CoherentEmission, response: Response) -> Clicks:
         emission.setting_probability.ravel(),
         analyser.setting_probability,
         analyser.gate_fraction,
-        _one_if_constant(response.noise_probability),
-        _one_if_constant(response.ungated_noise_rate) / emission.trial_rate,
+        one_if_constant(response.noise_probability),
+        one_if_constant(response.ungated_noise_rate) / emission.trial_rate,
         blocked_slots(analyser.dead_time, emission.trial_rate),
         analyser.afterpulse_probability,
         analyser.outcome_of_pattern,
@@ -108,6 +108,6 @@ def clicks(emission: CoherentEmission, response: Response) -> Clicks:
     )
 
 
-def _one_if_constant(values: Array) -> Array:
+def one_if_constant(values: Array) -> Array:
     """The first step alone where all steps are equal, so that the kernel computes what follows from it once."""
     return values[:1] if bool(np.all(values == values[:1])) else values

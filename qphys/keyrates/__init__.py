@@ -12,6 +12,7 @@ from qphys.keyrates.analyze import (
     settings_of,
     unproven_effects,
 )
+from qphys.keyrates.decoy_bb84 import block_epsilons, key_bases, with_proof
 from qphys.keyrates.settings import AnalysisSettings, settings_from
 from qphys.keyrates.table import status_names
 
@@ -20,11 +21,14 @@ __all__ = [
     "AnalysisSettings",
     "analyze",
     "analyze_over_time",
+    "block_epsilons",
     "heading",
+    "key_bases",
     "rows",
     "rows_by_proof",
     "settings_from",
     "settings_of",
     "status_names",
     "unproven_effects",
+    "with_proof",
 ]

@@ -76,6 +76,31 @@ def draw(
     if name == "overview":
         statistics = statistics.isel(point=[point]) if "point" in statistics.dims else statistics
     figures[name](statistics, canvas, comparison)
+    return save(canvas, path)
+
+
+def save(canvas: Figure, path: Path) -> Path:
+    """Write a figure, without a trace of the hour or of the program, so that equal figures are equal bytes.
+
+    Parameters
+    ----------
+    canvas : matplotlib Figure
+        What to write.
+    path : Path
+        PNG, PDF or SVG.
+
+    Returns
+    -------
+    Path
+        The picture.
+
+    Raises
+    ------
+    UserError
+        An ending that matplotlib cannot write.
+    RunError
+        The folder cannot be written to.
+    """
     if path.suffix.lstrip(".") not in canvas.canvas.get_supported_filetypes():
         raise UserError(f"{path}: cannot draw '{path.suffix}' (allowed: .png, .pdf, .svg)")
     try:
