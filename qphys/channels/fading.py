@@ -66,7 +66,7 @@ def gauss_rule(points: Floats, weights: Floats, *, number: int) -> tuple[Floats,
         residual = np.where(alive, residual, 0.0)
         basis[:, n + 1] = np.where(alive[:, None], vector / np.where(alive, residual, 1.0)[:, None], 0.0)
         beside[:, n] = residual
-    eigenvalues, node_weights = _from_jacobi(diagonal, beside)
+    eigenvalues, node_weights = from_jacobi(diagonal, beside)
     lowest, highest = points.min(axis=-1, keepdims=True), points.max(axis=-1, keepdims=True)
     nodes = np.clip(mean + deviation * eigenvalues, lowest, highest)
     return nodes, node_weights
@@ -124,12 +124,25 @@ def _free_rule(log_variance: Floats, *, number: int) -> tuple[Floats, Floats]:
     # less the mean 1, in whose rounding errors a small variance would be lost
     alpha = np.expm1(2 * n * variance) - np.exp((2 * n - 1) * variance) * np.expm1(-n * variance)
     beta = -np.exp((4 * n - 3) * variance) * np.expm1(-n * variance)
-    nodes, weights = _from_jacobi(alpha, np.sqrt(beta[:, 1:]))
+    nodes, weights = from_jacobi(alpha, np.sqrt(beta[:, 1:]))
     return np.maximum(1.0 + nodes, 0.0), weights
 
 
-def _from_jacobi(diagonal: Floats, beside: Floats) -> tuple[Floats, Floats]:
-    """Eigenvalues of Jacobi matrices and squared first components of their eigenvectors."""
+def from_jacobi(diagonal: Floats, beside: Floats) -> tuple[Floats, Floats]:
+    """Nodes and weights of Gauss quadrature from Jacobi matrices (Golub and Welsch, Math. Comp. 23, 221 (1969)).
+
+    Parameters
+    ----------
+    diagonal : ndarray
+        Diagonals, shape (T, N).
+    beside : ndarray
+        What stands beside them, shape (T, N - 1).
+
+    Returns
+    -------
+    nodes, weights : ndarray
+        Eigenvalues, ascending, and squared first components of the eigenvectors, shape (T, N).
+    """
     number = diagonal.shape[-1]
     jacobi = diagonal[:, :, None] * np.eye(number)
     at = np.arange(number - 1)
@@ -148,7 +161,7 @@ def _truncated_rule(log_variance: Floats, *, upper: Floats, number: int) -> tupl
     # nine deviations from the limit, the cut part weighs 1e-19
     tight = (ceiling - mu) / sigma - sigma < 9.0
     if np.any(tight):
-        mu[tight] = _truncated_median(sigma[tight], ceiling[tight])
+        mu[tight] = truncated_median(sigma[tight], ceiling[tight])
     z_upper = (ceiling - mu) / sigma
     cut = np.maximum(-z_upper, 0.0)
     # distance below the limit in units of sigma: from where the highest moment has faded to where the density has
@@ -164,8 +177,21 @@ def _truncated_rule(log_variance: Floats, *, upper: Floats, number: int) -> tupl
     return np.minimum(nodes, upper[:, None]), node_weights
 
 
-def _truncated_median(sigma: Floats, ceiling: Floats) -> Floats:
-    """Shift of the logarithm for which the log-normal cut at exp(ceiling) has the mean 1, by bisection."""
+def truncated_median(sigma: Floats, ceiling: Floats) -> Floats:
+    """Median of the logarithm for which the log-normal cut at a ceiling has the mean 1, by bisection.
+
+    Parameters
+    ----------
+    sigma : ndarray
+        Deviation of the untruncated logarithm [1], above 0, any shape.
+    ceiling : ndarray
+        Logarithm of the largest value [1], above 0, of the same shape.
+
+    Returns
+    -------
+    ndarray
+        Median of the untruncated logarithm [1].
+    """
     from scipy.special import erfcx, log_ndtr
 
     root = np.sqrt(2.0)
