@@ -32,6 +32,7 @@ ROOMS: Final[dict[str, str]] = {
     "source": "sources",
     "channel": "channels",
     "atmosphere": "atmospheres",
+    "sky": "skies",
     "receiver": "receivers",
     "detector": "detectors",
 }

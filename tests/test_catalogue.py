@@ -111,7 +111,9 @@ def _told(table: dict[str, object], above: dict[str, object]) -> None:
     """Every value of a model has an origin, in its own table or its parent's."""
     origins = {**above, **table.get("origin", {})}  # type: ignore[dict-item]
     for key, value in table.items():
-        if key in ("origin", "title", "kind", "model") or (isinstance(value, str) and key in ("detector", "atmosphere")):
+        if key in ("origin", "title", "kind", "model") or (
+            isinstance(value, str) and key in ("detector", "atmosphere", "sky")
+        ):
             continue
         if isinstance(value, dict):
             _told(value, origins.get(key, {}) if isinstance(origins.get(key), dict) else {})  # type: ignore[arg-type]

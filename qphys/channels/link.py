@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from qphys.channels.background import sky_photon_rate
+from qphys.channels.background import single_mode_sky_photon_rate, sky_photon_rate
 from qphys.channels.fading import MAXIMUM_NODES, fading_rule
+from qphys.channels.sky import Sky
 from qphys.errors import UserError
 from qphys.record import Record
 from qphys.stages import Floats, Sight, Transmittance
@@ -25,6 +26,10 @@ class Link(Record):
     """Photons of sky light a second at the analyser's entrance, both polarizations together."""
     sky_radiance_w_per_m2_um_sr: Annotated[float, Field(ge=0)] | None = None
     """Spectral radiance of the sky, from which the background follows through the receiver's telescope and filter."""
+    sky: Annotated[Sky, Field(discriminator="kind")] | None = None
+    """What shines in the sky, from which its radiance follows step by step, by sun and moon of the track."""
+    sky_etendue: Literal["field-of-view", "single-mode"] | None = None
+    """What the receiver takes of a radiance: its aperture times its field of view, if not given, or one mode, lambda^2."""
     correlation_time_ms: Annotated[float, Field(ge=0)] | None = None
     """Time after which the fading is drawn afresh; 0: it averages out within a step. Required where anything fluctuates."""
     fading_nodes: Annotated[int, Field(ge=1, le=MAXIMUM_NODES)] = 8
@@ -32,48 +37,63 @@ class Link(Record):
 
     @model_validator(mode="after")
     def _has_one_background(self) -> Self:
-        if (self.background_rate_hz is None) == (self.sky_radiance_w_per_m2_um_sr is None):
-            raise ValueError("exactly one of background_rate_hz and sky_radiance_w_per_m2_um_sr is required")
+        given = (self.background_rate_hz, self.sky_radiance_w_per_m2_um_sr, self.sky)
+        if sum(value is not None for value in given) != 1:
+            raise ValueError("exactly one of background_rate_hz, sky_radiance_w_per_m2_um_sr and sky is required")
+        if self.sky_etendue is not None and self.background_rate_hz is not None:
+            raise ValueError("sky_etendue belongs to a radiance; with background_rate_hz it would do nothing")
         return self
 
-    def background(self, sight: Sight, *, where: str) -> float:
+    def background(self, sight: Sight, *, where: str) -> Floats:
         """Sky photons a second at the analyser's entrance.
 
         Parameters
         ----------
         sight : Sight
-            Receiving telescope and wavelength.
+            Track, receiving telescope and wavelength.
         where : str
             Place of the channel in the run, for messages.
 
         Returns
         -------
-        float
-            Rate [1/s]: the given one, or that of the given radiance (`background.sky_photon_rate`).
+        ndarray
+            Rate [1/s], (T,): the given one, or that of the given radiance or sky through the receiver's telescope
+            (`background.sky_photon_rate`) or into a single mode (`background.single_mode_sky_photon_rate`).
 
         Raises
         ------
         UserError
-            A radiance is given, but the receiver's aperture, field of view or filter width is not.
+            A radiance is given, but the receiver's aperture, field of view or filter width is not; or as `Sky.radiance`.
         """
+        steps = sight.track.time.shape
         if self.background_rate_hz is not None:
-            return self.background_rate_hz
-        for name in ("receiver_aperture", "field_of_view", "filter_bandwidth"):
+            return np.full(steps, self.background_rate_hz)
+        single_mode = self.sky_etendue == "single-mode"
+        needed = ("filter_bandwidth",) if single_mode else ("receiver_aperture", "field_of_view", "filter_bandwidth")
+        key = "sky" if self.sky is not None else "sky_radiance_w_per_m2_um_sr"
+        for name in needed:
             if np.isnan(getattr(sight, name)):
                 raise UserError(
-                    f"{where}.sky_radiance_w_per_m2_um_sr: the receiver does not tell its {name.replace('_', ' ')}, "
+                    f"{where}.{key}: the receiver does not tell its {name.replace('_', ' ')}, "
                     "which sky light depends on; give it, or background_rate_hz"
                 )
-        return float(
-            sky_photon_rate(
-                self.si.sky_radiance,
-                aperture=sight.receiver_aperture,
-                obscuration=sight.receiver_obscuration,
-                field_of_view=sight.field_of_view,
-                filter_bandwidth=sight.filter_bandwidth,
-                wavelength=sight.wavelength,
-                optics_transmittance=sight.receiver_optics_transmittance,
-            )
+        if self.sky is not None:
+            radiance = self.sky.radiance(sight.track, wavelength=sight.wavelength, where=f"{where}.sky")
+        else:
+            radiance = np.full(steps, self.si.sky_radiance)
+        told = {
+            "filter_bandwidth": sight.filter_bandwidth,
+            "wavelength": sight.wavelength,
+            "optics_transmittance": sight.receiver_optics_transmittance,
+        }
+        if single_mode:
+            return single_mode_sky_photon_rate(radiance, **told)
+        return sky_photon_rate(
+            radiance,
+            aperture=sight.receiver_aperture,
+            obscuration=sight.receiver_obscuration,
+            field_of_view=sight.field_of_view,
+            **told,
         )
 
     def faded(
@@ -132,10 +152,10 @@ class Link(Record):
             weight=weight,
             correlation_time=self.si.correlation_time if fluctuates else 0.0,
             jones=np.tile(np.eye(2, dtype=np.complex128), (steps, 1, 1, 1)),
-            background_rate=np.full((steps, 1), self.background(sight, where=where)),
+            background_rate=self.background(sight, where=where)[:, None],
             includes=includes,
             terms_db={name: value[:, None] for name, value in loss_db.items()},
-            model=model,
+            model=model if self.sky is None else f"{model}; {self.sky.told}",
         )
         return attenuated(without_extra, self.extra_loss_db)
 

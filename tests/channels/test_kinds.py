@@ -252,8 +252,11 @@ def test_what_a_table_cannot_do_is_said_in_one_line(sight, transmit, told, colum
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        (VACUUM | {"sky_radiance_w_per_m2_um_sr": 1.0}, "exactly one of background_rate_hz and sky_radiance"),
-        ({"kind": "free-space"}, "exactly one of background_rate_hz and sky_radiance"),
+        (
+            VACUUM | {"sky_radiance_w_per_m2_um_sr": 1.0},
+            "exactly one of background_rate_hz, sky_radiance_w_per_m2_um_sr and sky",
+        ),
+        ({"kind": "free-space"}, "exactly one of background_rate_hz, sky_radiance_w_per_m2_um_sr and sky"),
         (VACUUM | {"extra_loss_db": -1.0}, "channel.extra_loss_db = -1.0: input should be greater than or equal to 0"),
         (VACUUM | {"fading_nodes": 0}, "channel.fading_nodes = 0"),
         (VACUUM | {"extra_los_db": 1.0}, "unknown key; did you mean 'extra_loss_db'?"),

@@ -257,7 +257,7 @@ RUN_FILES = {
     "two skies": run_file(
         "seed",
         "#",
-        "background_rate_hz and sky_radiance",
+        "background_rate_hz, sky_radiance_w_per_m2_um_sr and sky is required",
         base=swapped(RUN, "= 33.0", "= 33.0\nsky_radiance_w_per_m2_um_sr = 1e-5"),
     ),
     "a window above the pass": run_file("= 59.0", "= 61.0", "run.toml: window", "elevation above 61 deg", "60.00 deg"),
