@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qphys.errors import UserError, nearest
-from qphys.keyrates import bbm92, chsh, table
+from qphys.keyrates import bbm92, chsh, limits, table
 from qphys.keyrates.decoy_bb84 import analyze_decoy_bb84, sender_of
 from qphys.keyrates.settings import AnalysisSettings
 from qphys.keyrates.sifting import sifted_over_time
@@ -278,6 +278,10 @@ def unproven_effects(dataset: xr.Dataset) -> tuple[str, ...]:
 def _analyzed(dataset: xr.Dataset, settings: Record | Mapping[str, Any] | None, overrides: Mapping[str, Any]) -> xr.Dataset:
     chosen, source = own_settings(dataset, settings, overrides)
     result = _protocol(dataset).analyze(dataset, chosen)
+    bound = limits.repeaterless_bound(dataset)
+    if bound is not None and bound.size == result.sizes.get(schema.POINT, 0):
+        told = {"units": "bit", "long_name": "repeaterless bound of the link (PLOB), which no key can exceed"}
+        result["repeaterless_bound"] = ((schema.POINT,), bound, told)
     notes = str(dataset.attrs.get("notes", "")).splitlines()
     if "absent_outcomes" in result.attrs and not any(result.attrs["absent_outcomes"] in note for note in notes):
         notes.append(f"not in the file, counted as 0: {result.attrs['absent_outcomes']}")
@@ -289,6 +293,7 @@ def _analyzed(dataset: xr.Dataset, settings: Record | Mapping[str, Any] | None, 
     if effects:
         notes.append(f"in the counts, but outside the proof: {', '.join(effects)}")
     notes += [note for prefix in ("expected_", "") for note in _refusals(result, prefix)]
+    notes += list(_beyond_physics(result))
     result.attrs = {
         "title": str(dataset.attrs.get("title", "")),
         "protocol": str(dataset.attrs["protocol"]),
@@ -311,6 +316,16 @@ def _refusals(result: xr.Dataset, prefix: str) -> Iterator[str]:
             if meaning != "good":
                 kind = "expected" if prefix else "sampled"
                 yield f"key 0 in {number} of {result[name].size} rows of {kind} counts: {meaning}"
+
+
+def _beyond_physics(result: xr.Dataset) -> Iterator[str]:
+    """A line where a key is longer than any protocol could make it over this link."""
+    for name in ("expected_key_length", "key_length"):
+        if name in result and "repeaterless_bound" in result:
+            over = int((result[name] > result["repeaterless_bound"]).sum())
+            if over:
+                rows = f"{over} of {result[name].size} rows"
+                yield f"{name}: {rows} beyond the repeaterless bound: the file contradicts itself"
 
 
 def _protocol(dataset: xr.Dataset) -> Protocol:

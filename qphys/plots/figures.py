@@ -282,6 +282,13 @@ def sweep(statistics: xr.Dataset, canvas: Figure, comparison: xr.Dataset | None 
     if "expected_key_length" in result:
         axes[0].plot(x, result["expected_key_length"].values, color=COLOURS[0])
         axes[1].plot(x, 100 * result["expected_qber"].values, color=COLOURS[1])
+    if "repeaterless_bound" in result:
+        axes[0].plot(x, result["repeaterless_bound"].values, ":", color=COLOURS[4], label="repeaterless bound (PLOB)")
+        axes[0].set_yscale("symlog", linthresh=1000.0, linscale=0.5)
+        decades = 10.0 ** np.arange(3.0, np.ceil(np.log10(max(axes[0].get_ylim()[1], 1e4))) + 0.5)
+        axes[0].set_yticks([0.0, *decades])
+        axes[0].set_ylim(bottom=-150.0)
+        axes[0].legend(fontsize="small")
     axes[0].set_ylabel("secure key [bit]")
     axes[1].set_ylabel("QBER [%]")
     axes[1].set_xlabel(name.replace("_", " "))
