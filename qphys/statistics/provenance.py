@@ -15,7 +15,7 @@ from qphys.statistics import schema
 AFTER_THE_WAIST: Final = ("_models", "keyrates", "comparison", "plots", "missions", "__init__.py", "cli.py", "optimizer.py")
 """Rooms and files of qphys that read detection statistics, or nothing: they change no simulated number."""
 
-LIBRARIES: Final = ("numpy", "scipy", "h5py", "skyfield", "sgp4", "pydantic")
+LIBRARIES: Final = ("numpy", "scipy", "h5py", "skyfield", "sgp4", "pvlib", "pydantic")
 """Libraries whose version may change a result or the bytes of the file."""
 
 
