@@ -4,7 +4,7 @@ The verbs of the command line, for notebooks; each returns an xarray Dataset. Th
 
 >>> import qphys
 >>> sorted(qphys.__all__)
-['UserError', 'analyze', 'compare', 'info', 'models', 'open_statistics', 'optimize', 'plot', 'run']
+['UserError', 'analyze', 'channel', 'compare', 'info', 'models', 'open_statistics', 'optimize', 'plot', 'run']
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from qphys.budget import channel
     from qphys.catalogue import models
     from qphys.errors import UserError
     from qphys.keyrates.analyze import analyze
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _PLACES: Final = {
     "UserError": ("qphys.errors", "UserError"),
     "analyze": ("qphys.keyrates", "analyze"),
+    "channel": ("qphys.budget", "channel"),
     "compare": ("qphys.pipeline", "compare"),
     "info": ("qphys.statistics", "info"),
     "models": ("qphys.catalogue", "models"),
@@ -33,7 +35,7 @@ _PLACES: Final = {
     "run": ("qphys.pipeline", "run"),
 }
 
-__all__ = ["UserError", "analyze", "compare", "info", "models", "open_statistics", "optimize", "plot", "run"]
+__all__ = ["UserError", "analyze", "channel", "compare", "info", "models", "open_statistics", "optimize", "plot", "run"]
 
 
 def __getattr__(name: str) -> Any:

@@ -29,6 +29,7 @@ ROOMS: Final[dict[str, str]] = {
     "orbit": "satellites",
     "station": "stations",
     "terminal": "terminals",
+    "launch": "terminals",
     "source": "sources",
     "channel": "channels",
     "atmosphere": "atmospheres",
@@ -38,7 +39,7 @@ ROOMS: Final[dict[str, str]] = {
 }
 """Key of a table in a run or model, and the folder in which its models lie."""
 
-FOLDERS: Final = (*ROOMS.values(), "experiments", "tables")
+FOLDERS: Final = (*dict.fromkeys(ROOMS.values()), "experiments", "tables")
 
 
 def own_folder() -> Path:

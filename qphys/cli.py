@@ -185,6 +185,42 @@ def compare(
     _report(report, json=json, quiet=quiet, written=output, plot=True, picture=picture or Path(f"{experiment}.png"))
 
 
+@app.command(
+    epilog="Example:  qphys channel runs/channel-ogs.toml\n\n"
+    "Example:  qphys channel runs/micius-2017.toml --case prediction-clear --set channel.fading_nodes=12"
+)
+def channel(
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE.toml", help="A run file, or a link alone: wavelength, orbit, telescopes, channel."),
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE.png", help="Default: out/FILE-channel.png beside it.")
+    ] = None,
+    case: Annotated[str | None, typer.Option("--case", help="Case of the experiment that the run names.")] = None,
+    arm: Annotated[str | None, typer.Option("--arm", help="alice or bob, where a pair source has two arms.")] = None,
+    set_: Set = None,
+    models: Models = None,
+    plot: Annotated[bool, typer.Option("--plot/--no-plot", help="Draw the channel into a PNG.")] = True,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Describe a channel by itself: loss by term against elevation, path, law of the transmittance, fading."""
+    from qphys import budget, recipe
+
+    told = budget.channel(
+        file, models=models or (), overrides=dict(map(recipe.parse_override, set_ or ())), case=case, arm=arm
+    )
+    _print(budget.tables(told), json=json)
+    _notes(budget.notes(told), quiet)
+    if plot:
+        from qphys import plots
+
+        target = output or file.parent / "out" / f"{file.stem}-channel.png"
+        plots.draw_channel(told, target)
+        _say(f"picture: {target}", quiet)
+
+
 class Figure(StrEnum):
     """Pictures of a statistics file."""
 
@@ -319,13 +355,7 @@ class _progress:
 
 def _report(report: Any, *, json: bool, quiet: bool, written: Path | None, plot: bool, picture: Path | None = None) -> None:
     """Print the tables of a run, draw its picture, name the files."""
-    if json:
-        import json as format_
-
-        typer.echo(format_.dumps({title: list(rows) for title, rows in report.tables.items()}, indent=2, default=float))
-    else:
-        for title, rows in report.tables.items():
-            _table(rows, title, json=False)
+    _print(report.tables, json=json)
     _notes(report.notes, quiet)
     if written:
         _say(f"statistics: {written}", quiet)
@@ -335,6 +365,17 @@ def _report(report: Any, *, json: bool, quiet: bool, written: Path | None, plot:
         target = picture or (written.with_suffix(".png") if written else Path("qphys.png"))
         plots.draw(report.statistics, target, comparison=report.comparison)
         _say(f"picture: {target}", quiet)
+
+
+def _print(tables: Mapping[str, Sequence[Mapping[str, Any]]], *, json: bool) -> None:
+    """Several tables, by their titles."""
+    if json:
+        import json as format_
+
+        typer.echo(format_.dumps({title: list(rows) for title, rows in tables.items()}, indent=2, default=float))
+        return
+    for title, rows in tables.items():
+        _table(rows, title, json=False)
 
 
 def _table(rows: Sequence[Mapping[str, Any]], title: str, *, json: bool) -> None:

@@ -140,6 +140,34 @@ class Run(Record):
         return self
 
 
+class Link(Run):
+    """A link alone, for `qphys channel`: light of one wavelength from the terminal to the receiver, and no protocol."""
+
+    wavelength_nm: Annotated[float, Field(gt=0)]
+    source: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Link:
+        missing = [name for name in ("orbit", "channel") if not getattr(self, name)]
+        if missing:
+            raise ValueError(f"a link needs orbit and channel: {', '.join(missing)} missing")
+        return self
+
+
+class Collector(Record):
+    """Receiver of a link alone: what a channel sees of it."""
+
+    optics_transmittance: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """From the aperture to the analyser's entrance."""
+    field_of_view_urad: Annotated[float, Field(gt=0)] | None = None
+    """Full angle."""
+    filter_bandwidth_nm: Annotated[float, Field(gt=0)] | None = None
+
+
+LINK: Final = ("title", "wavelength_nm", "orbit", "station", "window", "terminal", "channel", "receiver")
+"""Keys of the file of a link alone."""
+
+
 @dataclass(frozen=True)
 class Point:
     """One point of a run: its label (case, swept values) and its resolved tables."""
@@ -259,6 +287,57 @@ def experiment_recipe(name: str, *, models: Sequence[str | Path] = (), overrides
     return make_recipe(table, path, catalogue)
 
 
+def read_link(
+    path: str | Path,
+    *,
+    models: Sequence[str | Path] = (),
+    overrides: Mapping[str, Any] | None = None,
+    case: str | None = None,
+) -> tuple[Point, str, Catalogue]:
+    """Read what `qphys channel` describes: a run file without its sweep, or the file of a link alone.
+
+    A file with `wavelength_nm` at its top is a link alone: orbit, station, window, terminal, channel, receiver.
+
+    Parameters
+    ----------
+    path : path
+        The file (TOML).
+    models, overrides, case
+        As in `read_recipe`.
+
+    Returns
+    -------
+    point : Point
+        Its run is a `Link` where the file is one.
+    title : str
+        Of the file.
+    catalogue : Catalogue
+        Reads its models and tables.
+
+    Raises
+    ------
+    UserError
+        With file, key path, value and what is allowed.
+    """
+    path = Path(path)
+    table = read_toml(path)
+    catalogue = Catalogue(tuple(Path(m) for m in models), path.resolve().parent)
+    alone = "wavelength_nm" in table
+    for key, value in (overrides or {}).items():
+        table = _replaced(table, key, value, "--set", **({"allowed": LINK} if alone else {}))
+    if not alone:
+        recipe = make_recipe({k: v for k, v in table.items() if k != "sweep"}, path, catalogue, case=case)
+        return recipe.point(0), recipe.title, catalogue
+    if case is not None:
+        raise UserError(f"{path}: case = {case!r}: a case belongs to an experiment, and none is named")
+    for key in table:
+        if key not in LINK:
+            raise UserError(f"{path}: {key}: unknown key{nearest(key, LINK)} (of a link alone: {', '.join(LINK)})")
+    title = str(table.pop("title", path.stem))
+    link = parse(Link, catalogue.resolve(table, str(path)), str(path))
+    return Point({}, link, str(path)), title, catalogue
+
+
 def make_recipe(table: Mapping[str, Any], path: Path, catalogue: Catalogue, *, case: str | None = None) -> Recipe:
     """Recipe of a run given as a table."""
     table = dict(table)
@@ -304,11 +383,18 @@ def _known(table: Mapping[str, Any], path: Path) -> None:
             raise UserError(f"{path}: {key}: unknown key{nearest(key, told)} (allowed: {', '.join(told)})")
 
 
-def _replaced(tree: Mapping[str, Any], dotted: str, value: Any, where: str) -> dict[str, Any]:
+def _replaced(
+    tree: Mapping[str, Any],
+    dotted: str,
+    value: Any,
+    where: str,
+    *,
+    allowed: Sequence[str] = (*Run.model_fields, "case", "sweep"),
+) -> dict[str, Any]:
     """`tree` with one value put in place, by its dotted key."""
     head = dotted.partition(".")[0]
-    if head not in {*Run.model_fields, "case", "sweep"}:
-        raise UserError(f"{where} {dotted}: unknown key{nearest(head, Run.model_fields)}")
+    if head not in allowed:
+        raise UserError(f"{where} {dotted}: unknown key{nearest(head, allowed)}")
     return _put(tree, dotted, value, f"{where} {dotted}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from threading import Lock
 from typing import Any, Final, TypeVar
@@ -37,13 +37,27 @@ class Way:
     channel: dict[str, Any]
     receiver: dict[str, Any]
     where: str
+    alone: bool = False
+    """Whether it is a link alone, without a source."""
+
+
+@dataclass(frozen=True)
+class Described:
+    """A channel by itself: what it sees, its transmittance, the law of that, and the quantities of the path."""
+
+    sight: stages.Sight
+    transmittance: stages.Transmittance
+    law: Any
+    """A `channels.laws.Law` of the whole transmittance; None where nothing fluctuates."""
+    path: Mapping[str, stages.Floats]
 
 
 def ways(point: recipe.Point) -> tuple[Way, ...]:
     """Arms of a point: one, or Alice's and Bob's."""
     run = point.run
     if not run.arms:
-        return (Way("", run.orbit, run.station, run.terminal, run.channel, run.receiver, point.where),)
+        alone = isinstance(run, recipe.Link)
+        return (Way("", run.orbit, run.station, run.terminal, run.channel, run.receiver, point.where, alone),)
     return tuple(
         Way(
             name, arm.orbit or run.orbit, arm.station, arm.terminal, arm.channel, arm.receiver, f"{point.where}: arms.{name}"
@@ -204,10 +218,17 @@ class River:
 
         return self._once("analyser", [way.receiver, rate], make)
 
+    def wavelength(self, point: recipe.Point) -> float:
+        """Vacuum wavelength [m]: that of the source, or of a link alone."""
+        run = point.run
+        return float(run.si.wavelength) if isinstance(run, recipe.Link) else float(self.emission(point).wavelength)
+
     @staticmethod
     def _receiver(way: Way) -> Any:
         from qphys import detectors
 
+        if "kind" not in way.receiver and "model" not in way.receiver and way.alone:
+            return parse(recipe.Collector, way.receiver, _place(way, "receiver"))
         return build(detectors.KINDS, way.receiver, _place(way, "receiver"))
 
     def _link(self, point: recipe.Point, way: Way) -> stages.Floats:
@@ -226,15 +247,18 @@ class River:
         index = arms.index(way)
         receiver = self._receiver(way).si
         numbers: dict[str, float] = {}
+        kind = channels.KINDS.get(str(way.channel.get("kind")))
+        up = getattr(kind, "sends", "terminal") == "station"
         if way.terminal:
-            numbers |= parse(channels.Terminal, way.terminal, _place(way, "terminal")).sight()
-        if way.station:
+            role = channels.ReceivingTerminal if up else channels.Terminal
+            numbers |= parse(role, way.terminal, _place(way, "terminal")).sight()
+        if way.station and not up:
             station = parse(orbits.Station, way.station, _place(way, "station")).si
             numbers |= {"receiver_aperture": _number(station.aperture), "receiver_obscuration": station.obscuration_ratio}
         return stages.Sight(
             track=tracks[index],
             partner=tracks[1 - index] if len(arms) == 2 else None,
-            wavelength=self.emission(point).wavelength,
+            wavelength=self.wavelength(point),
             receiver_optics_transmittance=receiver.optics_transmittance,
             field_of_view=_number(receiver.field_of_view),
             filter_bandwidth=_number(receiver.filter_bandwidth),
@@ -256,7 +280,7 @@ class River:
             return found
 
         arms = [[one.orbit, one.station] for one in ways(point)]
-        depends = [way.name, arms, point.run.window, way.terminal, told, way.receiver, self.emission(point).wavelength]
+        depends = [way.name, arms, point.run.window, way.terminal, told, way.receiver, self.wavelength(point)]
         return channels.attenuated(self._once("transmittance", depends, make), extra)
 
     def response(self, point: recipe.Point) -> stages.Response:
@@ -271,6 +295,21 @@ class River:
             time_step=self.tracks(point)[0].time_step,
             receiver_optics_transmittance=float(self._receiver(way).si.optics_transmittance),
         )
+
+    def described(self, point: recipe.Point, way: Way, *, most: int) -> Described:
+        """Channel of an arm by itself, at no more than `most` steps of the track."""
+        from qphys import channels
+
+        where = _place(way, "channel")
+        record = build(channels.KINDS, way.channel, where)
+        sight = self.sight(point, way)
+        steps = sight.track.time.size
+        if steps > most:
+            kept = np.unique(np.linspace(0, steps - 1, most).astype(int))
+            partner = None if sight.partner is None else _at(sight.partner, kept)
+            sight = replace(sight, track=_at(sight.track, kept), partner=partner)
+        told: dict[str, Any] = {"files": self._catalogue, "where": where}
+        return Described(sight, record.transmit(sight, **told), record.law(sight, **told), record.path(sight, **told))
 
     def clicks(self, point: recipe.Point, *, without: str | None = None) -> stages.Clicks:
         """Probability of every outcome; with one cause of errors switched off, if named."""
@@ -340,6 +379,14 @@ def build(kinds: Mapping[str, type[Record]], table: Mapping[str, Any], where: st
 
 def _place(way: Way, table: str) -> str:
     return f"{way.where}.{table}" if way.name else f"{way.where}: {table}"
+
+
+def _at(track: stages.Track, steps: Any) -> stages.Track:
+    """Some steps of a track."""
+    arrays = {field.name: getattr(track, field.name) for field in fields(track)}
+    size = track.time.shape
+    cut = {k: v[steps] for k, v in arrays.items() if isinstance(v, np.ndarray) and v.shape == size}
+    return replace(track, frame_angle={law: angle[steps] for law, angle in track.frame_angle.items()}, **cut)
 
 
 def _facts(arms: tuple[Way, ...], tracks: tuple[stages.Track, ...]) -> dict[str, str | float]:

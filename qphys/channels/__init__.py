@@ -12,7 +12,7 @@ from qphys.channels.arms import SplitLossTable, join
 from qphys.channels.free_space import FreeSpace
 from qphys.channels.link import attenuated
 from qphys.channels.table import FixedLoss, LossTable
-from qphys.channels.terminal import Terminal
+from qphys.channels.terminal import ReceivingTerminal, Terminal
 from qphys.record import Record
 
 KINDS: Final[dict[str, type[Record]]] = {
@@ -23,4 +23,14 @@ KINDS: Final[dict[str, type[Record]]] = {
 }
 """Kind of channel, as it stands in TOML, and its record."""
 
-__all__ = ["KINDS", "FixedLoss", "FreeSpace", "LossTable", "SplitLossTable", "Terminal", "attenuated", "join"]
+__all__ = [
+    "KINDS",
+    "FixedLoss",
+    "FreeSpace",
+    "LossTable",
+    "ReceivingTerminal",
+    "SplitLossTable",
+    "Terminal",
+    "attenuated",
+    "join",
+]

@@ -163,8 +163,8 @@ class SplitLossTable(MeasuredLoss):
     loss_column: str
     split: Literal["range", "even"]
 
-    def transmit(self, sight: Sight, *, files: Files, where: str) -> Transmittance:
-        """Distribution of the transmittance of this arm along the pass.
+    def measured(self, sight: Sight, *, files: Files, where: str) -> tuple[Floats, str]:
+        """Loss of this arm along the pass.
 
         Parameters
         ----------
@@ -177,13 +177,15 @@ class SplitLossTable(MeasuredLoss):
 
         Returns
         -------
-        Transmittance
-            One arm.
+        loss_db : ndarray
+            Shape (T,).
+        name : str
+            What it is.
 
         Raises
         ------
         UserError
-            There is no other arm, the ranges are unknown, a share would amplify, or as `LossTable.transmit`.
+            There is no other arm, the ranges are unknown, a share would amplify, or as `LossTable.measured`.
         """
         if sight.partner is None:
             raise UserError(f"{where}.kind = 'split-table': the loss of two arms; this run has one (use kind = 'table')")
@@ -195,8 +197,7 @@ class SplitLossTable(MeasuredLoss):
             includes=self.includes,
             background_rate_hz=0.0,
         )
-        (total,) = both.transmit(sight, files=files, where=where).terms_db.values()
-        share = 0.5 * total[:, 0]
+        share = 0.5 * both.measured(sight, files=files, where=where)[0]
         if self.split == "range":
             own, other = sight.track.range, sight.partner.range
             if own.shape != other.shape or np.any(np.isnan(own) | np.isnan(other)):
@@ -207,5 +208,4 @@ class SplitLossTable(MeasuredLoss):
                 f"{where}.split = 'range': at {np.count_nonzero(share < 0.0)} of {share.size} steps the arms differ by more "
                 "than the loss of both; this table does not belong to these tracks"
             )
-        name = "share of the loss measured of both arms"
-        return self._transmittance(sight, share, name=name, where=where)
+        return share, "share of the loss measured of both arms"

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Annotated, Literal, Self
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from qphys.channels.background import single_mode_sky_photon_rate, sky_photon_rate
 from qphys.channels.fading import MAXIMUM_NODES, fading_rule
+from qphys.channels.laws import Law, LogNormal, Pointing, Product, Scaled
 from qphys.channels.sky import Sky
 from qphys.errors import UserError
 from qphys.record import Record
-from qphys.stages import Floats, Sight, Transmittance
+from qphys.stages import Files, Floats, Sight, Transmittance
 
 
 class Link(Record):
     """Keys that every kind of channel has."""
+
+    sends: ClassVar[Literal["terminal", "station"]] = "terminal"
+    """Who sends; the other receives."""
 
     extra_loss_db: Annotated[float, Field(ge=0)] = 0.0
     """Loss that no other term tells; it belongs to none of `stages.LOSS_TERMS`."""
@@ -96,68 +100,151 @@ class Link(Record):
             **told,
         )
 
-    def faded(
-        self,
-        sight: Sight,
-        *,
-        loss_db: Mapping[str, Floats],
-        captured: Floats,
-        scintillation_index: Floats,
-        pointing: tuple[Floats, Floats] | None = None,
-        includes: tuple[str, ...],
-        model: str,
-        where: str,
-    ) -> Transmittance:
-        """Transmittance of one arm from its mean losses and its fluctuations.
+    def transmit(self, sight: Sight, *, files: Files, where: str) -> Transmittance:
+        """Distribution of transmittance along the pass.
 
         Parameters
         ----------
         sight : Sight
-            Track and telescopes.
-        loss_db : mapping of str to ndarray
-            Mean loss by term [dB], each of shape (T,), without the extra loss.
-        captured : ndarray
-            Transmittance that the log-normal factor may raise to 1 at most [1], shape (T,).
-        scintillation_index : ndarray
-            Of the log-normal factor [1], shape (T,).
-        pointing : tuple of ndarray, or None
-            Nodes and weights of the pointing factor, whose mean is in `loss_db`.
-        includes : tuple of str
-            Terms of `stages.LOSS_TERMS` in the losses.
-        model : str
-            Fading model and its validity.
+            Track, wavelength and telescopes of the arm.
+        files : Files
+            Reads tables.
         where : str
-            Place of the channel in the run, for messages.
+            Place of the channel in the run, for messages, such as ``runs/pass.toml: channel``.
 
         Returns
         -------
         Transmittance
-            With one arm; its mean is exactly that of the losses.
+            One arm; its mean is exactly that of the losses by term.
 
         Raises
         ------
         UserError
-            Something fluctuates and no correlation time is given.
+            A telescope, range or elevation is missing, or a model is asked for something outside its valid range; something
+            fluctuates and no correlation time is given.
         """
-        fluctuates = pointing is not None or bool(np.any(scintillation_index > 0.0))
-        if fluctuates and self.correlation_time_ms is None:
+        passage = self.passage(sight, files=files, where=where)
+        if passage.fluctuates and self.correlation_time_ms is None:
             raise UserError(f"{where}: correlation_time_ms is required, since the transmittance fluctuates")
-        nodes, weight = fading_rule(scintillation_index, upper=1.0 / captured, pointing=pointing, number=self.fading_nodes)
-        mean = 10.0 ** (-0.1 * sum(loss_db.values(), np.zeros(captured.shape)))
-        nodes = nodes / np.sum(nodes * weight, axis=-1, keepdims=True) * mean[:, None]
-        steps = captured.size
+        nodes, weight = passage.rule(self.fading_nodes)
+        nodes = nodes / np.sum(nodes * weight, axis=-1, keepdims=True) * passage.mean[:, None]
+        steps = len(nodes)
         without_extra = Transmittance(
             # a lossless channel may round to 1 + 1e-16
             transmittance=np.minimum(nodes, 1.0)[:, :, None],
             weight=weight,
-            correlation_time=self.si.correlation_time if fluctuates else 0.0,
+            correlation_time=self.si.correlation_time if passage.fluctuates else 0.0,
             jones=np.tile(np.eye(2, dtype=np.complex128), (steps, 1, 1, 1)),
             background_rate=self.background(sight, where=where)[:, None],
-            includes=includes,
-            terms_db={name: value[:, None] for name, value in loss_db.items()},
-            model=model if self.sky is None else f"{model}; {self.sky.told}",
+            includes=passage.includes,
+            terms_db={name: value[:, None] for name, value in passage.loss_db.items()},
+            model=passage.model if self.sky is None else f"{passage.model}; {self.sky.told}",
         )
         return attenuated(without_extra, self.extra_loss_db)
+
+    def law(self, sight: Sight, *, files: Files, where: str) -> Law | None:
+        """Law of the whole transmittance, extra loss included; None where nothing fluctuates. Arguments as of `transmit`."""
+        found = self.passage(sight, files=files, where=where)
+        return Scaled(found.law(), 10.0 ** (-0.1 * self.extra_loss_db)) if found.fluctuates else None
+
+    def path(self, sight: Sight, *, files: Files, where: str) -> dict[str, Floats]:
+        """Quantities of the path through the air, each of shape (T,); none where the channel is measured."""
+        return {}
+
+    def passage(self, sight: Sight, *, files: Files, where: str) -> Passage:
+        """What light meets on its way: the losses by term, and the law of what fluctuates. Arguments as of `transmit`."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passage:
+    """The way through a channel before it is put into a few nodes."""
+
+    loss_db: Mapping[str, Floats]
+    """Mean loss by term [dB], each of shape (T,), without the extra loss."""
+    includes: tuple[str, ...]
+    """Terms of `stages.LOSS_TERMS` in the losses."""
+    model: str
+    """Models and their validity."""
+    fluctuates: bool
+    law: Callable[[], Law]
+    """Makes the law of the whole transmittance, whose mean is that of the losses."""
+    rule: Callable[[int], tuple[Floats, Floats]]
+    """Nodes, to a constant factor, and weights of the law, each of shape (T, N), for N nodes."""
+
+    @property
+    def mean(self) -> Floats:
+        """Mean transmittance [1], shape (T,)."""
+        return np.asarray(10.0 ** (-0.1 * np.sum(list(self.loss_db.values()), axis=0)), dtype=np.float64)
+
+
+def log_normal_passage(
+    *,
+    loss_db: Mapping[str, Floats],
+    captured: Floats,
+    scintillation_index: Floats,
+    pointing: Pointing | None = None,
+    includes: tuple[str, ...],
+    model: str,
+) -> Passage:
+    """Passage whose fluctuations are a log-normal factor and an independent pointing factor.
+
+    Parameters
+    ----------
+    loss_db : mapping of str to ndarray
+        Mean loss by term [dB], each of shape (T,).
+    captured : ndarray
+        Transmittance that the log-normal factor may raise to 1 at most [1], shape (T,).
+    scintillation_index : ndarray
+        Of the log-normal factor [1], shape (T,).
+    pointing : Pointing, or None
+        Law of the pointing factor, of one step, whose mean is in `loss_db`.
+    includes : tuple of str
+        Terms of `stages.LOSS_TERMS` in the losses.
+    model : str
+        Models and their validity.
+
+    Returns
+    -------
+    Passage
+    """
+    fluctuates = pointing is not None or bool(np.any(scintillation_index > 0.0))
+
+    def rule(number: int) -> tuple[Floats, Floats]:
+        nodes = None if pointing is None else tuple(part[0] for part in pointing.rule(number))
+        return fading_rule(scintillation_index, upper=1.0 / captured, pointing=nodes, number=number)
+
+    def law() -> Law:
+        steps = captured.size
+        mean = 10.0 ** (-0.1 * np.sum(list(loss_db.values()), axis=0))
+        share = np.minimum(captured, 1.0)
+        turbulence = LogNormal(share, np.log1p(scintillation_index), upper=1.0)
+        if pointing is None:
+            return Scaled(turbulence, mean / share)
+        wide = spread_over(pointing, steps)
+        return Product(turbulence, wide, factor=mean / (share * wide.mean))
+
+    if np.any(scintillation_index > 0.0):
+        model = f"{model}; log-normal law of scintillation"
+    return Passage(loss_db=loss_db, includes=includes, model=model, fluctuates=fluctuates, law=law, rule=rule)
+
+
+def law_passage(law: Law, *, loss_db: Mapping[str, Floats], includes: tuple[str, ...], model: str) -> Passage:
+    """Passage whose whole transmittance has a given law; its mean is that of the losses. Other arguments as of `Passage`."""
+    return Passage(
+        loss_db=loss_db, includes=includes, model=f"{model}; {law.name} law", fluctuates=True, law=lambda: law, rule=law.rule
+    )
+
+
+def spread_over(pointing: Pointing, steps: int) -> Pointing:
+    """The same law of pointing at every one of T steps."""
+    return Pointing(
+        np.full(steps, pointing.half_angle[0]),
+        jitter_x=pointing.jitter_x[0],
+        jitter_y=pointing.jitter_y[0],
+        bias_x=pointing.bias_x[0],
+        bias_y=pointing.bias_y[0],
+    )
 
 
 def attenuated(transmittance: Transmittance, loss_db: float) -> Transmittance:

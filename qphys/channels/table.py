@@ -7,9 +7,9 @@ from typing import Annotated, Final, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
-from qphys.channels.link import Link
+from qphys.channels.link import Link, Passage, log_normal_passage
 from qphys.errors import UserError, nearest
-from qphys.stages import LOSS_TERMS, Files, Floats, Sight, Transmittance
+from qphys.stages import LOSS_TERMS, Files, Floats, Sight
 
 COLUMNS: Final = {
     "range": ("range_km", 1e3),
@@ -39,17 +39,21 @@ class MeasuredLoss(Link):
             raise ValueError("each term may stand once")
         return includes
 
-    def _transmittance(self, sight: Sight, loss_db: Floats, *, name: str, where: str) -> Transmittance:
-        fading = f", log-normal fading of index {self.scintillation_index:g}" if self.scintillation_index else ", no fading"
-        return self.faded(
-            sight,
+    def passage(self, sight: Sight, *, files: Files, where: str) -> Passage:
+        """The measured loss and its fading; see `Link.passage`."""
+        loss_db, name = self.measured(sight, files=files, where=where)
+        fading = f", fading of index {self.scintillation_index:g}" if self.scintillation_index else ", no fading"
+        return log_normal_passage(
             loss_db={name: loss_db},
             captured=10.0 ** (-0.1 * loss_db),
             scintillation_index=np.full(loss_db.shape, self.scintillation_index),
             includes=self.includes,
             model=f"{name}{fading}",
-            where=where,
         )
+
+    def measured(self, sight: Sight, *, files: Files, where: str) -> tuple[Floats, str]:
+        """Loss [dB], shape (T,), and what it is; arguments as of `Link.transmit`."""
+        raise NotImplementedError
 
 
 class FixedLoss(MeasuredLoss):
@@ -58,9 +62,9 @@ class FixedLoss(MeasuredLoss):
     kind: Literal["fixed"]
     loss_db: Annotated[float, Field(ge=0)]
 
-    def transmit(self, sight: Sight, *, files: Files, where: str) -> Transmittance:
-        """Distribution of transmittance: the given loss at every step, and its fading. See `FreeSpace.transmit`."""
-        return self._transmittance(sight, np.full(sight.track.time.shape, self.loss_db), name="given loss", where=where)
+    def measured(self, sight: Sight, *, files: Files, where: str) -> tuple[Floats, str]:
+        """The given loss at every step; see `MeasuredLoss.measured`."""
+        return np.full(sight.track.time.shape, self.loss_db), "given loss"
 
 
 class LossTable(MeasuredLoss):
@@ -72,8 +76,8 @@ class LossTable(MeasuredLoss):
     against: Literal["range", "time", "elevation"]
     loss_column: str
 
-    def transmit(self, sight: Sight, *, files: Files, where: str) -> Transmittance:
-        """Distribution of transmittance along the pass, interpolated from the table.
+    def measured(self, sight: Sight, *, files: Files, where: str) -> tuple[Floats, str]:
+        """Loss along the pass, interpolated from the table.
 
         Parameters
         ----------
@@ -86,8 +90,10 @@ class LossTable(MeasuredLoss):
 
         Returns
         -------
-        Transmittance
-            One arm; loss linear in dB between entries.
+        loss_db : ndarray
+            Shape (T,); linear in dB between entries.
+        name : str
+            What it is.
 
         Raises
         ------
@@ -124,6 +130,4 @@ class LossTable(MeasuredLoss):
                 f"{where}: {column} = {worst:.3f} is outside tables/{self.table} ({at[0]:g} to {at[-1]:g}) "
                 f"at {np.count_nonzero(outside)} of {values.size} steps; nothing is extrapolated"
             )
-        return self._transmittance(
-            sight, np.interp(values, at, loss), name=f"measured loss against {self.against}", where=where
-        )
+        return np.asarray(np.interp(values, at, loss)), f"measured loss against {self.against}"

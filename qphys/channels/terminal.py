@@ -51,3 +51,21 @@ class Terminal(Record):
             "transmitter_optics_transmittance": own.optics_transmittance,
         }
         return {name: value for name, value in values.items() if value is not None}
+
+
+class ReceivingTerminal(Terminal):
+    """The same telescope where it receives, in an uplink: only its aperture and obscuration count."""
+
+    pointing_jitter_urad: Annotated[float, Field(ge=0)] = 0.0
+    optics_transmittance: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+    @model_validator(mode="after")
+    def _has_a_beam(self) -> Self:
+        if self.aperture_mm is None:
+            raise ValueError("aperture_mm is required of a terminal that receives")
+        return self
+
+    def sight(self) -> dict[str, float]:
+        """What `stages.Sight` holds of the receiving telescope, under its names, SI."""
+        own = self.si
+        return {"receiver_aperture": own.aperture, "receiver_obscuration": own.obscuration_ratio}

@@ -1,8 +1,9 @@
-"""Pictures of statistics files and comparisons: one function a figure, Dataset in, Axes out."""
+"""Pictures of statistics files, comparisons and channels: one function a figure, Dataset in, Axes out."""
 
 from __future__ import annotations
 
-from qphys.plots.figures import FIGURES, PAIR_FIGURES, comparison, draw, loss, overview, qber, rates, sky, sweep
+from qphys.plots.channel import draw_channel, residual
+from qphys.plots.figures import FIGURES, PAIR_FIGURES, comparison, draw, loss, overview, qber, rates, save, sky, sweep
 from qphys.plots.optimum import draw_optimum, optimum
 
 __all__ = [
@@ -10,12 +11,15 @@ __all__ = [
     "PAIR_FIGURES",
     "comparison",
     "draw",
+    "draw_channel",
     "draw_optimum",
     "loss",
     "optimum",
     "overview",
     "qber",
     "rates",
+    "residual",
+    "save",
     "sky",
     "sweep",
 ]

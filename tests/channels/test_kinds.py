@@ -166,7 +166,7 @@ def test_sky_light_from_radiance(sight, transmit):
         ),
         ({"atmosphere": {"kind": "airmass", "zenith_loss_db": 1.0}}, {"elevation_deg": 3.0}, "elevation 3.224 deg"),
         ({"turbulence": HV57}, {"elevation_deg": np.nan}, "turbulence needs the elevation"),
-        ({"turbulence": HV57}, {"elevation_deg": 14.0}, "elevation 14.000 deg; the scintillation of a plane atmosphere"),
+        ({"turbulence": HV57}, {"elevation_deg": 14.0}, "elevation 14.000 deg; turbulence in a plane atmosphere"),
         ({"turbulence": HV57}, {"elevation_deg": 16.0}, "Rytov variance 1.347 at elevation 16.000 deg"),
     ],
 )

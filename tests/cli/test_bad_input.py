@@ -296,6 +296,34 @@ RUN_FILES = {
         "key_form: unknown key",
         "did you mean 'key_from'?",
     ),
+    "a law of nothing": run_file(
+        "hz = 1000.0", 'hz = 1000.0\ndistribution = "gama"', "channel.distribution = 'gama'", "'log-normal'", base=FREE_SPACE
+    ),
+    "conditions on listed elevations": run_file(
+        'kind = "circle"\naltitude_km = 500.0\nmaximum_elevation_deg = 60.0',
+        'kind = "elevations"\naltitude_km = 500.0\nelevation_deg = [30.0]',
+        "window.minimum_elevation_deg",
+        "lists its own steps",
+    ),
+    "no such link": Mistake("channel {folder}/lnk.toml", ("lnk.toml", "no such file")),
+    "a link without a channel": Mistake(
+        "channel {folder}/link.toml",
+        ("link.toml", "a link needs orbit and channel: channel missing"),
+        {"link.toml": 'wavelength_nm = 785.0\n[orbit]\nkind = "fixed"\nrange_km = 1.0\nduration_s = 1.0\n'},
+    ),
+    "a link with a source": Mistake(
+        "channel {folder}/link.toml",
+        ("link.toml", "source: unknown key", "of a link alone", "wavelength_nm"),
+        {"link.toml": 'wavelength_nm = 785.0\nsource = "micius-decoy"\n'},
+    ),
+    "a link of negative light": Mistake(
+        "channel {folder}/link.toml",
+        ("link.toml", "wavelength_nm = -785.0", "greater than 0"),
+        {
+            "link.toml": 'wavelength_nm = -785.0\norbit = { kind = "fixed", range_km = 1.0, duration_s = 1.0 }\n'
+            'channel = { kind = "fixed", loss_db = 1.0, includes = [], background_rate_hz = 0.0 }\n'
+        },
+    ),
     "no terminal": run_file('terminal = "micius"\n', "", "run.toml: channel", "divergence or the aperture", base=FREE_SPACE),
     "no aperture": run_file('station = "xinglong"\n', "", "run.toml: channel", "receiver's aperture", base=FREE_SPACE),
     "no correlation time": run_file(
