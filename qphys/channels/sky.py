@@ -13,7 +13,7 @@ from qphys.channels.extinction import aerosol_optical_depth, airmass, rayleigh_o
 from qphys.channels.refraction import standard_air
 from qphys.errors import UserError
 from qphys.record import Record
-from qphys.stages import Floats, Track
+from qphys.stages import SKY, Floats, Track
 
 SQUARE_ARCSECONDS: Final = (180.0 * 3600.0 / np.pi) ** 2
 """In a steradian."""
@@ -156,18 +156,12 @@ TWILIGHT_COLOUR: Final = -3.0
 """Assumed: power of the wavelength, beside the sun's spectrum, with which twilight falls beyond the I band."""
 
 
-class ClearSky(Record):
-    """A cloudless sky by what shines in it: airglow, lamps, moon and sun, scattered by molecules and aerosol."""
+class MoonlessNight(Record):
+    """A cloudless night without moon and twilight: airglow and lamps. It needs no date."""
 
-    kind: Literal["clear"]
+    kind: Literal["moonless-night"]
     aerosol_optical_depth_500nm: Annotated[float, Field(ge=0)]
     angstrom_exponent: Annotated[float, Field(ge=-1, le=4)]
-    precipitable_water_cm: Annotated[float, Field(ge=0, le=15)]
-    """Water vapour of the column, for daylight."""
-    ozone_dobson: Annotated[float, Field(ge=0, le=1000)]
-    """Ozone of the column [DU], for daylight."""
-    ground_albedo: Annotated[float, Field(ge=0, lt=1)]
-    """Share of daylight that the ground throws back into the sky."""
     airglow_factor: Annotated[float, Field(ge=0)] = 1.0
     """Natural night sky over its mean in the band; below 1 for a filter between the lines of OH."""
     city_magnitude: Annotated[float, Field(ge=10, le=30)] | None = None
@@ -182,6 +176,44 @@ class ClearSky(Record):
         if self.city_magnitude is not None and self.city_magnitude > BANDS["V"].night:
             raise ValueError(f"city_magnitude must be at most {BANDS['V'].night:g}, the natural sky")
         return self
+
+    def radiance(self, track: Track, *, wavelength: float, where: str) -> Floats:
+        """Spectral radiance of the sky [W m^-2 m^-1 sr^-1], (T,), from the elevation alone; see `ClearSky.radiance`."""
+        if np.any(np.isnan(track.elevation)):
+            raise UserError(f"{where}: needs the elevation, which the orbit does not tell at every step")
+        return self._glow(track, self._air(track, wavelength, where), wavelength)
+
+    def _air(self, track: Track, wavelength: float, where: str) -> tuple[float, float]:
+        """Optical depths of molecules and aerosol."""
+        if not BANDS["B"].edges[0] <= wavelength <= BANDS["H"].edges[1]:
+            raise UserError(f"{where}: wavelength {wavelength * 1e9:g} nm; the sky is known from 390 to 1780 nm")
+        told = {"depth_500nm": self.aerosol_optical_depth_500nm, "angstrom_exponent": self.angstrom_exponent}
+        molecules = rayleigh_optical_depth(wavelength, altitude=track.station_altitude)
+        return float(molecules), float(aerosol_optical_depth(wavelength, **told))
+
+    def _glow(self, track: Track, air: tuple[float, float], wavelength: float) -> Floats:
+        airglow = self.airglow_factor * night_radiance(wavelength)
+        if self.city_magnitude is not None and self.city_colour is not None:
+            both, natural = radiance_of_magnitude(self.city_magnitude, band="V"), night_radiance(VISUAL)
+            airglow = airglow + self.city_colour * np.maximum(both - natural, 0.0)
+        return np.asarray(airglow * layer_factor(track.elevation, extinction=MAGNITUDE * sum(air)), dtype=np.float64)
+
+    @property
+    def told(self) -> str:
+        """Name of the model and its bias, for the file."""
+        return "sky light: moonless night; airglow by band and lamps (good to a factor 2; less light between lines of OH)"
+
+
+class ClearSky(MoonlessNight):
+    """A cloudless sky by what shines in it: airglow, lamps, moon and sun, scattered by molecules and aerosol."""
+
+    kind: Literal["clear"]  # type: ignore[assignment]
+    precipitable_water_cm: Annotated[float, Field(ge=0, le=15)]
+    """Water vapour of the column, for daylight."""
+    ozone_dobson: Annotated[float, Field(ge=0, le=1000)]
+    """Ozone of the column [DU], for daylight."""
+    ground_albedo: Annotated[float, Field(ge=0, lt=1)]
+    """Share of daylight that the ground throws back into the sky."""
 
     def radiance(self, track: Track, *, wavelength: float, where: str) -> Floats:
         """Spectral radiance of the sky behind the satellite.
@@ -206,26 +238,18 @@ class ClearSky(Record):
             The track does not tell where satellite, sun and moon are; the satellite is beside the sun or in front of the
             moon; no band reaches to the wavelength.
         """
-        for name in ("elevation", "azimuth", "sun_elevation", "sun_azimuth", "moon_elevation", "moon_azimuth"):
+        for name in ("elevation", "azimuth", "sun_elevation", *SKY):
             if np.any(np.isnan(getattr(track, name))):
                 raise UserError(
                     f"{where}: a clear sky needs the {name.replace('_', ' ')}, which the orbit does not tell at every step: "
-                    "take an orbit with a date, or give sky_radiance_w_per_m2_um_sr"
+                    "take an orbit with a date, or kind = 'moonless-night', or give sky_radiance_w_per_m2_um_sr"
                 )
-        if not BANDS["B"].edges[0] <= wavelength <= BANDS["H"].edges[1]:
-            raise UserError(f"{where}: wavelength {wavelength * 1e9:g} nm; the sky is known from 390 to 1780 nm")
+        molecules, aerosol = self._air(track, wavelength, where)
         from_sun = separation(track.elevation, track.azimuth, track.sun_elevation, track.sun_azimuth)
         from_moon = separation(track.elevation, track.azimuth, track.moon_elevation, track.moon_azimuth)
         _not_beside(from_sun, track.sun_elevation, SUN_CLOSEST, f"{where}: the satellite passes", "the sun")
         _not_beside(from_moon, track.moon_elevation, MOON_CLOSEST, f"{where}: the satellite passes", "the moon")
-        molecules = float(rayleigh_optical_depth(wavelength, altitude=track.station_altitude))
-        aerosol = self._aerosol(wavelength)
-        airglow = self.airglow_factor * night_radiance(wavelength)
-        if self.city_magnitude is not None and self.city_colour is not None:
-            both, natural = radiance_of_magnitude(self.city_magnitude, band="V"), night_radiance(VISUAL)
-            airglow = airglow + self.city_colour * np.maximum(both - natural, 0.0)
-        light = airglow * layer_factor(track.elevation, extinction=MAGNITUDE * (molecules + aerosol))
-        light = light + moonlight_radiance(
+        light = self._glow(track, (molecules, aerosol), wavelength) + moonlight_radiance(
             track.elevation,
             wavelength=wavelength,
             moon_elevation=track.moon_elevation,
@@ -238,10 +262,6 @@ class ClearSky(Record):
         if np.any(lit):
             light[lit] += self._sunlight(track, lit, wavelength, molecules, aerosol)
         return np.asarray(light, dtype=np.float64)
-
-    def _aerosol(self, wavelength: float) -> float:
-        told = {"depth_500nm": self.aerosol_optical_depth_500nm, "angstrom_exponent": self.angstrom_exponent}
-        return float(aerosol_optical_depth(wavelength, **told))
 
     def _sunlight(self, track: Track, lit: NDArray[np.bool_], wavelength: float, molecules: float, aerosol: float) -> Floats:
         """Scattered sunlight where it is worth adding; below 5 degrees with the shape of the sky of a sun at 5 degrees."""
@@ -317,7 +337,7 @@ class SkyBySun(Record):
         return "sky light: given radiance against the elevation of the sun, the same in all directions and with any moon"
 
 
-Sky = ClearSky | SkyBySun
+Sky = ClearSky | MoonlessNight | SkyBySun
 
 
 def _not_beside(angle: Floats, height: Floats, closest: float, place: str, body: str) -> None:

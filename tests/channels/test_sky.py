@@ -15,6 +15,7 @@ from qphys.channels.sky import (
     MOONLIT_DEPTH,
     SOLAR,
     ClearSky,
+    MoonlessNight,
     SkyBySun,
     daylight_norm,
     daylight_shape,
@@ -229,7 +230,8 @@ def replace_track(whole, **values):
 
 
 def radiance(table, seen):
-    record = parse({"clear": ClearSky, "sun-elevation": SkyBySun}[table["kind"]], table, "run.toml: channel.sky")
+    kinds = {"clear": ClearSky, "moonless-night": MoonlessNight, "sun-elevation": SkyBySun}
+    record = parse(kinds[table["kind"]], table, "run.toml: channel.sky")
     return record.radiance(seen.track, wavelength=seen.wavelength, where="run.toml: channel.sky") * PER_UM
 
 
@@ -296,6 +298,17 @@ def test_city_adds_its_lamps_in_their_colour(sight):
     lamps = float(radiance_of_magnitude(18.0, band="V") - radiance_of_magnitude(21.9, band="V")) * PER_UM
     assert radiance(told, zenith)[0] == pytest.approx(0.3 * lamps, rel=1e-9)
     assert radiance(told | {"city_magnitude": 21.9}, zenith)[0] == 0.0
+
+
+def test_moonless_night_needs_no_date_and_is_the_clear_sky_without_sun_and_moon(sight):
+    """Second route: the clear sky with both far below the horizon."""
+    told = {key: CLEAR[key] for key in ("aerosol_optical_depth_500nm", "angstrom_exponent")} | {"kind": "moonless-night"}
+    dateless = sight([600.0, 900.0], [60.0, 30.0], wavelength=1550e-9)
+    found = radiance(told, dateless)
+    assert found[0] == pytest.approx(radiance(CLEAR, under(sight, wavelength=1550e-9))[0], rel=1e-12)
+    assert found[1] > found[0]
+    with pytest.raises(UserError, match="needs the elevation, which the orbit does not tell"):
+        radiance(told, sight([600.0], [np.nan]))
 
 
 def test_background_follows_the_sky_step_by_step(sight, transmit):
@@ -390,6 +403,7 @@ def test_separation_is_the_angle_of_the_unit_vectors():
         ({"moon_elevation": np.array([np.nan])}, {}, "needs the moon elevation"),
         ({"sun_elevation": rad([50.0]), "sun_azimuth": np.zeros(1)}, {}, "passes 10.00 deg from the sun at 1 of 1 steps"),
         ({"moon_elevation": rad([60.5]), "moon_azimuth": np.zeros(1)}, {}, "passes 0.50 deg from the moon at 1 of 1 steps"),
+        ({"moon_illuminated_fraction": np.array([np.nan])}, {}, "needs the moon illuminated fraction"),
         ({}, {"wavelength": 2e-6}, "wavelength 2000 nm; the sky is known from 390 to 1780 nm"),
         ({}, {"filter_bandwidth": np.nan}, "channel.sky: the receiver does not tell its filter bandwidth"),
     ],
@@ -430,8 +444,11 @@ def test_mistakes_in_a_sky_are_named(table, said):
 
 
 @pytest.mark.parametrize("name", Catalogue().names("skies"))
-def test_every_sky_shines_by_night_and_more_by_day(name, sight, transmit):
+def test_every_sky_shines_by_night_and_if_it_knows_the_sun_more_by_day(name, sight, transmit):
     table = Catalogue().resolve({"channel": VACUUM | {"sky": name}}, "run.toml")["channel"]
     dark, dusk, day = transmit(table, under(sight, sun=[-40.0, -9.0, 20.0])).background_rate[:, 0]
-    assert 0.1 < dark < dusk < day < 1e9
-    assert day / dark > 1e3
+    if table["sky"]["kind"] == "moonless-night":
+        assert 0.1 < dark == dusk == day < 1e4
+    else:
+        assert 0.1 < dark < dusk < day < 1e9
+        assert day / dark > 1e3
