@@ -341,6 +341,8 @@ class Analyser:
     """Labels: the first is ``none``."""
     outcome_of_pattern: Integers
     """Index of the outcome for each click pattern (bit d of the pattern set: detector d clicked), (S, 2**D)."""
+    leak: Complexes | None = None
+    """Part of `amplitude` whose power adds to the rest's: light in the wrong output, of no fixed phase, (S, D, M, P)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -349,6 +351,8 @@ class Response:
 
     amplitude: Complexes
     """Per detector, without fading, square root of efficiency and gate included, (T, K, S, D, M, P)."""
+    leak: Complexes | None
+    """Part of `amplitude` of no fixed phase, the same shape; None: there is none."""
     map_weight: Floats
     """Probability of each polarization map, K; one where the channel has one map."""
     transmittance: Floats

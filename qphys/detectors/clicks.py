@@ -17,14 +17,15 @@ Array = TypeVar("Array", Floats, Complexes)
 def photoelectrons(emission: CoherentEmission, response: Response) -> Floats:
     r"""Expected photoelectrons of every detector at unit transmittance of the fading, without the gate.
 
-    .. math:: \mu_{tekcsd} = \frac{1}{g_d} \Big| \sum_{mp} A_{tksdmp}\, a_{ecmp} \Big|^2
+    .. math:: \mu_{tekcsd} = \frac{1}{g_d} \Big( \Big| \sum_{mp} (A - L)_{tksdmp}\, a_{ecmp} \Big|^2
+              + \Big| \sum_{mp} L_{tksdmp}\, a_{ecmp} \Big|^2 \Big)
 
     Parameters
     ----------
     emission : CoherentEmission
         Amplitudes a.
     response : Response
-        Amplitude rows A, in which the gate fraction g is included.
+        Amplitude rows A, in which the gate fraction g is included, and their leak L, which comes without a fixed phase.
 
     Returns
     -------
@@ -42,13 +43,23 @@ def photoelectrons(emission: CoherentEmission, response: Response) -> Floats:
         raise ValueError(f"the source has {modes} internal modes, the receiver {response.amplitude.shape[-2]}")
     if not np.all(response.analyser.gate_fraction > 0.0):
         raise ValueError("gate_fraction must be positive")
-    rows = one_if_constant(response.amplitude)
+    rows, leak = one_if_constant(response.amplitude), response.leak
     sent = emission.amplitude.reshape(len(emission.amplitude), -1, modes, 2)
+    if leak is None:
+        photons = _power(rows, sent)
+    else:
+        leak = leak[: len(rows)]
+        photons = _power(rows - leak, sent) + _power(leak, sent)
+    steps, nodes, maps = photons.shape[:3]
+    found: Floats = photons.reshape(steps, nodes * maps, *photons.shape[3:]) / response.analyser.gate_fraction
+    return found
+
+
+def _power(rows: Complexes, sent: Complexes) -> Floats:
+    """Photons behind rows, (T, E, K, C, S, D)."""
     amplitude = np.einsum("tksdmp,ecmp->tekcsd", rows, sent)
-    steps, nodes, maps = amplitude.shape[:3]
-    amplitude = amplitude.reshape(steps, nodes * maps, *amplitude.shape[3:])
-    photons: Floats = (amplitude.real**2 + amplitude.imag**2) / response.analyser.gate_fraction
-    return photons
+    power: Floats = amplitude.real**2 + amplitude.imag**2
+    return power
 
 
 def clicks(emission: CoherentEmission, response: Response) -> Clicks:

@@ -99,6 +99,7 @@ class CorrelationAnalyser(Record):
             setting_probability=np.asarray(given) / sum(given),
             amplitude=jones.polarizing_beam_splitter(angles, leak)[:, :, np.newaxis, :],
             ideal_amplitude=jones.polarizing_beam_splitter(angles, 0.0)[:, :, np.newaxis, :],
+            leak=jones.polarizing_beam_splitter_leak(angles, leak)[:, :, np.newaxis, :] if leak else None,
             background_share=np.tile(pair.background_share[:1], (settings, 1)),
             outcomes=("none", *(f"S{k}{sign}" for k in range(settings) for sign in "+-"), "double"),
             outcome_of_pattern=outcome_of_pattern,

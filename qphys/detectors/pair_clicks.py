@@ -113,8 +113,9 @@ def pair_clicks(emission: PairEmission, responses: tuple[Response, Response], tr
     steps, nodes = transmittance.weight.shape
     size = 2 if max(len(response.analyser.efficiency) for response in responses) <= 2 else 4
     light = _light(emission)
-    amplitudes = [_padded(response.amplitude[..., 0, :], size) for response in responses]
-    maps = [list(enumerate(response.map_weight)) for response in responses]
+    ways = [_ways(response) for response in responses]
+    amplitudes = [_padded(rows, size) for rows, _ in ways]
+    maps = [list(enumerate(weight)) for _, weight in ways]
     detectors = [
         _detectors(emission, response, light, transmittance.transmittance[:, :, arm], arm=arm)
         for arm, response in enumerate(responses)
@@ -191,6 +192,18 @@ def _light(emission: PairEmission) -> _Light:
     raise ValueError(f"{type(emission).__name__}: not a kind of pairs that clicks are computed of")
 
 
+def _ways(response: Response) -> tuple[Complexes, Floats]:
+    """Amplitude rows (T, K, S, D, P) of every way through channel and analyser, and the probability of each way.
+
+    A leak has either sign: the mean over both, of each arm by itself, is the sum of powers for a photon in each arm.
+    """
+    rows = response.amplitude[..., 0, :]
+    if response.leak is None:
+        return rows, response.map_weight
+    other = rows - 2.0 * response.leak[..., 0, :]
+    return np.concatenate([rows, other], axis=1), np.concatenate([response.map_weight, response.map_weight]) / 2.0
+
+
 def _padded(rows: Complexes, size: int) -> Complexes:
     """Amplitude rows (T, K, S, size, P): detectors that are not there see nothing."""
     padding = size - rows.shape[3]
@@ -200,13 +213,12 @@ def _padded(rows: Complexes, size: int) -> Complexes:
 def _detectors(emission: PairEmission, response: Response, light: _Light, transmittance: Floats, *, arm: int) -> _Detectors:
     """Noise, afterpulses and dead time of one arm's detectors."""
     analyser, q = response.analyser, response.analyser.setting_probability
-    rows = response.amplitude[..., 0, :]
+    rows, weight = _ways(response)
     photons = np.einsum("tksdp,pq,tksdq->tksd", rows.conj(), light.number[arm], rows).real
     seen = transmittance[:, :, None, None, None] * np.maximum(photons, 0.0)[:, None]
     noise = response.noise_probability[:, None]
     free_noise = response.ungated_noise_rate[:, None, None] / emission.trial_rate
     anywhere = light.silence(seen / analyser.gate_fraction) + free_noise
-    weight = response.map_weight
     clicks = np.einsum("tnksd,s,k->tnd", -np.expm1(-anywhere), q, weight)
     slots = analyser.dead_time * emission.trial_rate
     slots = np.maximum(0.0, slots - 0.5) if emission.continuous else blocked_slots(analyser.dead_time, emission.trial_rate)

@@ -95,11 +95,13 @@ class PolarizationAnalyser(Record):
             self.detector.si.afterpulse_probability, gate=own.gate, trial_rate=trial_rate
         )
         efficiency = _each(self.detector.si.efficiency, number)
+        angles = np.asarray(BASIS_ANGLES) + own.analyser_offset
         share = self._shares()
         return Analyser(
             setting_probability=self._setting_probability(),
-            amplitude=self._amplitude(leak, own.analyser_offset),
-            ideal_amplitude=self._amplitude(0.0, np.zeros(2)),
+            amplitude=self._rows(jones.polarizing_beam_splitter(angles, leak)),
+            ideal_amplitude=self._rows(jones.polarizing_beam_splitter(BASIS_ANGLES, 0.0)),
+            leak=self._rows(jones.polarizing_beam_splitter_leak(angles, leak)) if leak else None,
             efficiency=efficiency,
             gate_fraction=self._gate_fraction(trial_rate),
             # Sky light is unpolarised: half of it takes each output of a polarizing beam splitter.
@@ -124,9 +126,8 @@ class PolarizationAnalyser(Record):
             return np.array([[z, z, 1.0 - z, 1.0 - z]])
         return np.ones((2, 2)) if self.active_detectors == 2 else np.array([[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 1.0]])
 
-    def _amplitude(self, leak: float, offset: Floats) -> Complexes:
-        """Optics from the analyser's entrance to the detectors, (S, D, M = 1, P)."""
-        rows = jones.polarizing_beam_splitter(np.asarray(BASIS_ANGLES) + offset, leak)  # basis, output, P
+    def _rows(self, rows: Complexes) -> Complexes:
+        """Optics from the analyser's entrance to the detectors, (S, D, M = 1, P), of rows (basis, output, P)."""
         per_setting = rows if self._detectors == 2 else np.broadcast_to(rows.reshape(4, 2), (*self._shares().shape, 2))
         return (np.sqrt(self._shares())[..., np.newaxis] * per_setting)[:, :, np.newaxis, :]
 

@@ -49,7 +49,8 @@ def respond(
     Returns
     -------
     Response
-        What `transmittance` includes already (receiver optics, detector efficiency) is not applied again.
+        What `transmittance` includes already (receiver optics, detector efficiency) is not applied again. The leak goes the
+        same way as the rows.
 
     Raises
     ------
@@ -68,11 +69,15 @@ def respond(
         power *= receiver_optics_transmittance
     if "detector efficiency" not in transmittance.includes:
         power *= analyser.efficiency
-    rows = np.sqrt(power)[:, np.newaxis, np.newaxis] * analyser.amplitude
     maps = transmittance.ensemble[:, 0] @ transmittance.jones[:, 0, np.newaxis]
-    amplitude: Complexes = np.einsum("sdmp,tkpq->tksdmq", rows, maps)
+
+    def behind(rows: Complexes) -> Complexes:
+        found: Complexes = np.einsum("sdmp,tkpq->tksdmq", np.sqrt(power)[:, np.newaxis, np.newaxis] * rows, maps)
+        return found
+
     return Response(
-        amplitude=amplitude,
+        amplitude=behind(analyser.amplitude),
+        leak=None if analyser.leak is None else behind(analyser.leak),
         map_weight=transmittance.ensemble_weight[0],
         transmittance=transmittance.transmittance[:, :, 0],
         weight=transmittance.weight,
@@ -126,7 +131,7 @@ def without(
         kept = 0.5 * (np.abs(transmittance.jones) ** 2).sum(axis=(-2, -1))
         straight = np.sqrt(kept)[..., np.newaxis, np.newaxis] * np.eye(2, dtype=np.complex128)
         way = replace(transmittance, jones=straight, ensemble=_ONE_MAP, ensemble_weight=np.ones((1, 1)))
-        return emission, replace(analyser, amplitude=analyser.ideal_amplitude), way
+        return emission, replace(analyser, amplitude=analyser.ideal_amplitude, leak=None), way
     if cause == "dark counts":
         return emission, replace(analyser, dark_rate=np.zeros_like(analyser.dark_rate)), transmittance
     if cause == "sky":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qphys.stages import Complexes
+from qphys.stages import Complexes, Floats
 
 
 def linear(angle: ArrayLike) -> Complexes:
@@ -135,9 +135,10 @@ def polarizing_beam_splitter(angle: ArrayLike, leak_fraction: ArrayLike) -> Comp
 
     Notes
     -----
-    With the leak 90 degrees out of phase, a linear polarization at :math:`\alpha` gives the first output
-    :math:`(1-\epsilon)\cos^2(\alpha-\theta) + \epsilon\sin^2(\alpha-\theta)`: powers add as for an incoherent leak, and the
-    other basis, at 45 degrees, sees exactly one half.
+    Behind a real splitter the leak keeps its own polarization, so that powers add,
+    :math:`(1-\epsilon)\cos^2(\alpha-\theta) + \epsilon\sin^2(\alpha-\theta)` for a linear polarization at :math:`\alpha`.
+    With the leak 90 degrees out of phase one amplitude does the same for linear light; elliptical or entangled light needs
+    the mean over both signs of the leak, `polarizing_beam_splitter_leak`. The other basis, at 45 degrees, sees one half.
 
     Examples
     --------
@@ -150,6 +151,65 @@ def polarizing_beam_splitter(angle: ArrayLike, leak_fraction: ArrayLike) -> Comp
     through, across = np.sqrt(1.0 - leak_fraction) + 0j, 1j * np.sqrt(leak_fraction)
     rows: Complexes = _matrix(through, across, across, through) @ rotation(-angle)
     return rows
+
+
+def polarizing_beam_splitter_leak(angle: ArrayLike, leak_fraction: ArrayLike) -> Complexes:
+    """Return the part of the rows of `polarizing_beam_splitter` that is in the wrong output.
+
+    Parameters
+    ----------
+    angle, leak_fraction : array_like
+        As there.
+
+    Returns
+    -------
+    ndarray
+        (..., output, polarization). With its sign turned the rows are as good: nothing fixes the phase of a leak.
+
+    Examples
+    --------
+    >>> rows, leak = polarizing_beam_splitter(0.0, 0.1), polarizing_beam_splitter_leak(0.0, 0.1)
+    >>> circular = elliptical(0.0, 0.5)
+    >>> (0.5 * abs(rows @ circular) ** 2 + 0.5 * abs((rows - 2 * leak) @ circular) ** 2).round(12).tolist()
+    [0.5, 0.5]
+    """
+    angle, leak_fraction = np.broadcast_arrays(np.asarray(angle, np.float64), np.asarray(leak_fraction, np.float64))
+    across = 1j * np.sqrt(leak_fraction)
+    leak: Complexes = _matrix(np.zeros_like(across), across, across, np.zeros_like(across)) @ rotation(-angle)
+    return leak
+
+
+def mueller(matrix: ArrayLike) -> Floats:
+    r"""Return the Mueller matrix of a Jones matrix.
+
+    .. math:: M_{ij} = \tfrac12 \mathrm{tr}(\sigma_i J \sigma_j J^\dagger)
+
+    Parameters
+    ----------
+    matrix : array_like
+        J, (..., 2, 2).
+
+    Returns
+    -------
+    ndarray
+        On Stokes vectors (power, H over V, +45 over -45 degrees, circular), (..., 4, 4). The mean over an ensemble of Jones
+        matrices is the Mueller matrix of a depolarizer.
+
+    Notes
+    -----
+    The circular component is positive where V runs a quarter behind H, :math:`S_3 = 2\,\mathrm{Im}(a_H^* a_V)`. Source:
+    S.-Y. Lu and R. A. Chipman, J. Opt. Soc. Am. A 13, 1106 (1996).
+
+    Examples
+    --------
+    >>> (mueller(rotation(np.pi / 8)) @ [1.0, 1.0, 0.0, 0.0]).round(6).tolist()
+    [1.0, 0.707107, 0.707107, 0.0]
+    """
+    j = np.asarray(matrix, dtype=np.complex128)
+    pauli = np.array([[[1, 0], [0, 1]], [[1, 0], [0, -1]], [[0, 1], [1, 0]], [[0, -1j], [1j, 0]]])
+    product = np.einsum("iab,...bc,jcd,...ad->...ij", pauli, j, pauli, j.conj(), optimize=True)
+    found: Floats = 0.5 * product.real
+    return found
 
 
 def _matrix(a: ArrayLike, b: ArrayLike, c: ArrayLike, d: ArrayLike) -> Complexes:

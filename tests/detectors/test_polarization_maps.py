@@ -145,3 +145,37 @@ def test_switching_optics_off_takes_the_ensemble_away(receiver: Maker, emission:
 def test_an_ensemble_that_is_none_is_refused(changes: Any, message: str, channel: Maker) -> None:
     with pytest.raises(ValueError, match=message):
         replace(channel(0.5), **({"ensemble": np.stack([np.eye(2)] * 2)[None, None] + 0j} | changes))
+
+
+@pytest.mark.parametrize("bell", ["psi-", "psi+", "phi+", "phi-"])
+@pytest.mark.parametrize("contrast", [20.0, 150.0])
+def test_leaks_of_both_arms_err_by_the_same_for_every_bell_state(
+    bell: str, contrast: float, receiver: Maker, channel: Maker
+) -> None:
+    """Oracle: one of two splitters errs: 2 C / (1 + C)^2 in both bases, since powers add behind a splitter.
+
+    A leak with a phase of its own would be a turn, which psi- does not see, and which doubles the errors of others.
+    """
+    light = pairs(
+        bell_state=bell, imbalance=0.0, pump={"kind": "pulsed", "repetition_rate_mhz": 100.0, "mean_pair_number": 1e-7}
+    )
+    found = pair_clicks(light, [channel(0.1), channel(0.2)], (receiver(polarization_contrast=contrast),) * 2)[0, 0]
+    for first, basis in ((1, "Z"), (3, "X")):
+        four = found[first : first + 2, first : first + 2]
+        same = np.trace(four) / four.sum()
+        error = 1.0 - same if basis not in light.flipped_bases else same
+        assert error == pytest.approx(2.0 * contrast / (1.0 + contrast) ** 2, rel=1e-5)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_leak_adds_its_power_whatever_the_hand_of_the_light(
+    sign: float, receiver: Maker, emission: Maker, channel: Maker
+) -> None:
+    """Oracle: E = e (1 - l) + l (1 - e) for light with a share e across, in or out of phase with a leak l."""
+    share, contrast = 0.04, 24.0
+    sent = emission(extinction_ratio_db=10.0 * np.log10((1.0 - share) / share))
+    straight = channel(1e-6, jones=np.diag([1.0, sign]))
+    found = detectors.clicks(sent, respond(straight, receiver(polarization_contrast=contrast), 1e8)).probability[0, 0, 0, 0]
+    wrong = found[0, 2] / (found[0, 1] + found[0, 2])
+    leak = 1.0 / (1.0 + contrast)
+    assert wrong == pytest.approx(share * (1.0 - leak) + leak * (1.0 - share), rel=1e-5)

@@ -60,7 +60,8 @@ def silence(mu: float, angle: float, phase: float) -> np.ndarray:
     """Probability that no detector of each of the 16 subsets clicks."""
     sf = import_strawberryfields()
     ops = sf.ops
-    program = sf.Program(4)
+    # Modes 4 to 7 hold what leaks from 0 to 3 to the other detector, in its own polarization.
+    program, goes_to = sf.Program(8), (0, 1, 2, 3, 1, 0, 3, 2)
     leak = np.arcsin(np.sqrt(1 / (1 + CONTRAST)))
     with program.context as q:
         # Strawberry Fields takes amplitude and phase; a negative amplitude is a phase of pi.
@@ -71,19 +72,19 @@ def silence(mu: float, angle: float, phase: float) -> np.ndarray:
             ops.BSgate(np.arccos(np.sqrt(SPLIT)), 0.0) | (q[mode], q[mode + 2])
         # BSgate(theta, phi): a -> cos a - exp(-i phi) sin b; b -> exp(i phi) sin a + cos b.
         ops.BSgate(-np.pi / 4, 0.0) | (q[2], q[3])
-        for first in (0, 2):
-            ops.BSgate(leak, np.pi / 2) | (q[first], q[first + 1])
         for mode in range(4):
-            ops.LossChannel(ETA * OPTICS * EFFICIENCY[mode]) | q[mode]
+            ops.BSgate(leak, 0.0) | (q[mode], q[mode + 4])
+        for mode, detector in enumerate(goes_to):
+            ops.LossChannel(ETA * OPTICS * EFFICIENCY[detector]) | q[mode]
     state = sf.Engine("gaussian").run(program).state
     silent = np.ones(16)
     for subset in range(1, 16):
-        modes = [d for d in range(4) if subset >> d & 1]
+        modes = [mode for mode, detector in enumerate(goes_to) if subset >> detector & 1]
         mean, covariance = state.reduced_gaussian(modes)
         # Units of hbar = 2: vacuum has covariance 1; p0 = 2^n exp(-m (V + 1)^-1 m / 2) / sqrt(det(V + 1)).
         total = covariance + np.eye(2 * len(modes))
         vacuum = 2 ** len(modes) * np.exp(-0.5 * mean @ np.linalg.solve(total, mean)) / np.sqrt(np.linalg.det(total))
-        silent[subset] = vacuum * np.exp(-DARK_RATE * GATE * len(modes))
+        silent[subset] = vacuum * np.exp(-DARK_RATE * GATE * len(modes) / 2)
     return silent
 
 
