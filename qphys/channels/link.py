@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from qphys.channels.background import single_mode_sky_photon_rate, sky_photon_rate
 from qphys.channels.fading import MAXIMUM_NODES, fading_rule
 from qphys.channels.laws import Law, LogNormal, Pointing, Product, Scaled
+from qphys.channels.polarization import Polarization, polarized
 from qphys.channels.sky import Sky
 from qphys.errors import UserError
 from qphys.record import Record
@@ -38,6 +39,8 @@ class Link(Record):
     """Time after which the fading is drawn afresh; 0: it averages out within a step. Required where anything fluctuates."""
     fading_nodes: Annotated[int, Field(ge=1, le=MAXIMUM_NODES)] = 8
     """Quadrature nodes of the fading in each step; 2 n - 1 moments are kept."""
+    polarization: Polarization | None = None
+    """What the way does to the polarization; not given: nothing."""
 
     @model_validator(mode="after")
     def _has_one_background(self) -> Self:
@@ -121,7 +124,7 @@ class Link(Record):
         ------
         UserError
             A telescope, range or elevation is missing, or a model is asked for something outside its valid range; something
-            fluctuates and no correlation time is given.
+            fluctuates and no correlation time is given; the orbit does not tell what the polarization needs.
         """
         passage = self.passage(sight, files=files, where=where)
         if passage.fluctuates and self.correlation_time_ms is None:
@@ -140,6 +143,9 @@ class Link(Record):
             terms_db={name: value[:, None] for name, value in passage.loss_db.items()},
             model=passage.model if self.sky is None else f"{passage.model}; {self.sky.told}",
         )
+        if self.polarization is not None:
+            maps = self.polarization.maps(sight.track, where=f"{where}.polarization")
+            without_extra = polarized(without_extra, maps)
         return attenuated(without_extra, self.extra_loss_db)
 
     def law(self, sight: Sight, *, files: Files, where: str) -> Law | None:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 BIN: Final = 10
 """Steps that are joined for an error rate that can be read."""
 
+APART: Final = 1e-3
+"""Difference of the bases' error rates from which on each has its line."""
+
 
 def draw(
     statistics: xr.Dataset,
@@ -227,7 +230,10 @@ def rates(statistics: xr.Dataset, axis: Axes, *, color: str = COLOURS[0], label:
 
 
 def qber(statistics: xr.Dataset, axis: Axes, *, color: str = COLOURS[0], label: str = "", samples: bool = True) -> Axes:
-    """Error rate of the sifted bits of the brightest intensity against time; samples joined over ten steps."""
+    """Error rate of the sifted bits of the brightest intensity against time; samples joined over ten steps.
+
+    Where the bases differ, each has a line of its own.
+    """
     time, session = _time(statistics)
     expected, sampled = _series(statistics, session)
     if samples and sampled is not None and len(time) >= BIN:
@@ -239,6 +245,11 @@ def qber(statistics: xr.Dataset, axis: Axes, *, color: str = COLOURS[0], label: 
     if expected is not None:
         counts, errors = expected
         axis.plot(time, 100 * errors / np.where(counts > 0, counts, np.nan), color=color, label=label or None)
+        bases = _basis_rates(statistics, session)
+        if not label and np.any(np.abs(bases["Z"] - bases["X"]) > APART):
+            for style, (name, rate) in zip(("--", ":"), bases.items(), strict=True):
+                axis.plot(time, 100 * rate, style, color=color, linewidth=1, label=f"basis {name}")
+            axis.legend(fontsize="small", frameon=False)
     axis.set_title("error rate, signal", loc="left", fontsize="medium")
     axis.set_ylabel("QBER [%]")
     axis.set_ylim(bottom=0)
@@ -350,6 +361,17 @@ def _series(statistics: xr.Dataset, session: NDArray[np.bool_]) -> tuple[Series 
         sifted = sifting.sift(variable.values[session], outcomes, halves="exact")
         found.append((sifted.counts[:, 0].sum(axis=-1), sifted.errors[:, 0].sum(axis=-1)))
     return found[0], found[1]
+
+
+def _basis_rates(statistics: xr.Dataset, session: NDArray[np.bool_]) -> dict[str, NDArray[np.float64]]:
+    """Expected error rate of the brightest intensity in the bases Z and X, a step each."""
+    from qphys.keyrates import sifting
+
+    outcomes = [str(v) for v in statistics["bob_outcome"].values]
+    cells = statistics["expected_counts"].isel(point=0).values[session]
+    sifted = sifting.sift(cells, outcomes, halves="exact")
+    rates = sifting.error_rate(sifted.errors[:, 0], sifted.counts[:, 0])
+    return {"Z": rates[:, 0], "X": rates[:, 1]}
 
 
 def _db(transmittance: NDArray[np.float64]) -> NDArray[np.float64]:
