@@ -38,7 +38,7 @@ def plob_bound(transmittance: ArrayLike) -> Floats:
     Examples
     --------
     >>> plob_bound([0.1, 0.01, 0.001]).round(9).tolist()
-    [0.152003093, 0.014499570, 0.001443417]
+    [0.152003093, 0.01449957, 0.001443417]
     """
     eta = np.asarray(transmittance, dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
