@@ -10,7 +10,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qphys.channels.profiles import PROFILE_TOP, Structure, wind_speed
+from qphys.channels.profiles import PROFILE_TOP, Air, Layers, wind_speed
 from qphys.channels.quadrature import panels
 from qphys.stages import Floats
 
@@ -18,13 +18,13 @@ MINIMUM_ELEVATION: Final = np.deg2rad(15.0)
 """Elevation above which the plane atmosphere (path = height / sin elevation) holds for these integrals [rad]."""
 
 
-def heights(profile: Structure, *, edges: tuple[float, ...] = ()) -> tuple[Floats, Floats]:
+def heights(profile: Air, *, edges: tuple[float, ...] = ()) -> tuple[Floats, Floats]:
     """Quadrature over a profile.
 
     Parameters
     ----------
-    profile : Structure
-        Its own edges are kept between panels.
+    profile : Structure or Layers
+        The edges of a structure are kept between panels; layers are returned as they are.
     edges : tuple of float
         Further heights to keep between panels [m].
 
@@ -39,20 +39,22 @@ def heights(profile: Structure, *, edges: tuple[float, ...] = ()) -> tuple[Float
     Gauss-Legendre panels in the cube root of the height, since profiles vary within 100 m at the ground and integrands grow
     as its powers 5/6 and 5/3. Good to 1e-9 for the formulas.
     """
+    if isinstance(profile, Layers):
+        return profile.height, profile.strength
     kept = np.cbrt([h for h in (*profile.edges, *edges) if 0.0 < h < PROFILE_TOP]) / np.cbrt(PROFILE_TOP)
     x, weights = panels(np.unique(np.concatenate([np.linspace(0.0, 1.0, 11), kept])))
     height = PROFILE_TOP * x**3
     return height, weights * 3.0 * PROFILE_TOP * x**2 * profile.structure_constant(height)
 
 
-def moment(profile: Structure, power: float) -> float:
+def moment(profile: Air, power: float) -> float:
     r"""Moment of the profile, :math:`\mu_p = \int C_n^2(h)\, h^p\, dh` [m^(p + 1/3)]."""
     height, strength = heights(profile)
     return float(np.sum(strength * height**power))
 
 
 def fried_parameter(
-    profile: Structure,
+    profile: Air,
     elevation: ArrayLike,
     *,
     wavelength: ArrayLike,
@@ -66,8 +68,8 @@ def fried_parameter(
 
     Parameters
     ----------
-    profile : Structure
-        Of the structure constant.
+    profile : Structure or Layers
+        Of the turbulence.
     elevation : array_like
         :math:`e` [rad], from 15 degrees.
     wavelength : array_like
@@ -102,15 +104,15 @@ def fried_parameter(
     return _minus_three_fifths(0.423 * _wavenumber(wavelength) ** 2 * _slant(elevation) * np.sum(strength * weight, axis=-1))
 
 
-def isoplanatic_angle(profile: Structure, elevation: ArrayLike, *, wavelength: ArrayLike) -> Floats:
+def isoplanatic_angle(profile: Air, elevation: ArrayLike, *, wavelength: ArrayLike) -> Floats:
     r"""Angle between two directions over which the wavefront changes by 1 rad rms.
 
     .. math:: \theta_0 = \left[2.914\, k^2 (\sin e)^{-8/3} \int C_n^2(h)\, h^{5/3}\, dh\right]^{-3/5}
 
     Parameters
     ----------
-    profile : Structure
-        Of the structure constant.
+    profile : Structure or Layers
+        Of the turbulence.
     elevation : array_like
         :math:`e` [rad], from 15 degrees.
     wavelength : array_like
@@ -130,7 +132,7 @@ def isoplanatic_angle(profile: Structure, elevation: ArrayLike, *, wavelength: A
 
 
 def rytov_variance(
-    profile: Structure, elevation: ArrayLike, *, wavelength: ArrayLike, satellite_height: ArrayLike = np.inf
+    profile: Air, elevation: ArrayLike, *, wavelength: ArrayLike, satellite_height: ArrayLike = np.inf
 ) -> Floats:
     r"""Rytov variance: the scintillation index of a point receiver in weak turbulence.
 
@@ -138,8 +140,8 @@ def rytov_variance(
 
     Parameters
     ----------
-    profile : Structure
-        Of the structure constant.
+    profile : Structure or Layers
+        Of the turbulence.
     elevation : array_like
         :math:`e` [rad], from 15 degrees.
     wavelength : array_like
@@ -165,7 +167,7 @@ def rytov_variance(
 
 
 def greenwood_frequency(
-    profile: Structure,
+    profile: Air,
     elevation: ArrayLike,
     *,
     wavelength: ArrayLike,
@@ -178,8 +180,8 @@ def greenwood_frequency(
 
     Parameters
     ----------
-    profile : Structure
-        Of the structure constant.
+    profile : Structure or Layers
+        Of the turbulence.
     elevation : array_like
         :math:`e` [rad], from 15 degrees.
     wavelength : array_like
@@ -201,7 +203,7 @@ def greenwood_frequency(
 
 
 def coherence_time(
-    profile: Structure,
+    profile: Air,
     elevation: ArrayLike,
     *,
     wavelength: ArrayLike,
@@ -214,8 +216,8 @@ def coherence_time(
 
     Parameters
     ----------
-    profile : Structure
-        Of the structure constant.
+    profile : Structure or Layers
+        Of the turbulence.
     elevation : array_like
         :math:`e` [rad], from 15 degrees.
     wavelength : array_like
@@ -237,7 +239,7 @@ def coherence_time(
 
 
 def tilt_frequency(
-    profile: Structure,
+    profile: Air,
     elevation: ArrayLike,
     *,
     wavelength: ArrayLike,
@@ -251,8 +253,8 @@ def tilt_frequency(
 
     Parameters
     ----------
-    profile : Structure
-        Of the structure constant.
+    profile : Structure or Layers
+        Of the turbulence.
     elevation : array_like
         :math:`e` [rad], from 15 degrees.
     wavelength : array_like
@@ -371,7 +373,7 @@ def horizontal_rytov_variance(
 
 
 def _wind_moment(
-    profile: Structure, elevation: ArrayLike, power: float, *, ground_wind: ArrayLike, slew_rate: ArrayLike
+    profile: Air, elevation: ArrayLike, power: float, *, ground_wind: ArrayLike, slew_rate: ArrayLike
 ) -> Floats:
     """Integral of the structure constant times a power of the wind along the slant path."""
     height, strength = heights(profile)

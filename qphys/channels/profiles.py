@@ -29,6 +29,22 @@ class Structure(Protocol):
         """Refractive-index structure constant at a height above the station [m^(-2/3)]; height [m]."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Layers:
+    """Air as thin layers: `layers.compressed`, or somebody's measurement of some."""
+
+    height: Floats
+    """Of each layer above the station [m], shape (L,)."""
+    strength: Floats
+    """Integral of the structure constant through each layer [m^(1/3)], shape (L,)."""
+    wind: Floats
+    """Speed of the air in each layer across a path to the zenith [m/s], shape (L,); NaN where nobody told it."""
+
+
+Air = Structure | Layers
+"""What may stand in an integral along a path."""
+
+
 class Profile(Record):
     """Keys that every profile may carry beside its own."""
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from qphys.channels import path
 from qphys.channels.interpolation import through_nodes
-from qphys.channels.profiles import AnyProfile, Structure
+from qphys.channels.profiles import Air, AnyProfile
 from qphys.channels.quadrature import panels
 from qphys.record import Record
 from qphys.stages import Floats
@@ -33,7 +33,7 @@ class GivenIndex(Record):
 Turbulence = AnyProfile | GivenIndex
 
 
-def scintillation_index(profile: Structure, elevation: ArrayLike, *, wavelength: float, aperture: float) -> Floats:
+def scintillation_index(profile: Air, elevation: ArrayLike, *, wavelength: float, aperture: float) -> Floats:
     r"""Aperture-averaged scintillation index of a plane wave from space, by the exact integral of weak theory.
 
     .. math:: \sigma_I^2(D) = 8 \pi^2\, 0.033\, k^2 \int dz\, C_n^2 \int d\kappa\, \kappa^{-8/3}
@@ -42,8 +42,8 @@ def scintillation_index(profile: Structure, elevation: ArrayLike, *, wavelength:
 
     Parameters
     ----------
-    profile : Structure
-        Of the structure constant.
+    profile : Structure or Layers
+        Of the turbulence.
     elevation : array_like
         Elevation :math:`e` [rad], above 15 degrees.
     wavelength : float
@@ -127,7 +127,7 @@ def horizontal_index(
     return np.asarray(one * np.asarray(cn2, dtype=np.float64))
 
 
-def soft_aperture_index(profile: Structure, elevation: ArrayLike, *, wavelength: float, aperture: float) -> Floats:
+def soft_aperture_index(profile: Air, elevation: ArrayLike, *, wavelength: float, aperture: float) -> Floats:
     r"""Index of the same downlink with the book's Gaussian in place of the hard aperture, to compare with others' numbers.
 
     .. math:: \sigma_I^2 = 8.70\, k^{7/6} \frac{1}{\sin e}\, \mathrm{Re} \int C_n^2
@@ -135,8 +135,8 @@ def soft_aperture_index(profile: Structure, elevation: ArrayLike, *, wavelength:
 
     Parameters
     ----------
-    profile : Structure
-        Of the structure constant.
+    profile : Structure or Layers
+        Of the turbulence.
     elevation : array_like
         Elevation :math:`e` [rad], above 15 degrees; :math:`z = h/\sin e`.
     wavelength, aperture : float
@@ -161,15 +161,15 @@ def soft_aperture_index(profile: Structure, elevation: ArrayLike, *, wavelength:
     return np.asarray(8.70 * wavenumber ** (7 / 6) * slant[..., 0] * np.sum(strength * power, axis=-1), dtype=np.float64)
 
 
-def large_aperture_index(profile: Structure, elevation: ArrayLike, *, aperture: ArrayLike) -> Floats:
+def large_aperture_index(profile: Air, elevation: ArrayLike, *, aperture: ArrayLike) -> Floats:
     r"""Limit of the index for an aperture that is large against the Fresnel zones, the same at every wavelength.
 
     .. math:: \sigma_I^2 = 17.34\, D^{-7/3} (\sin e)^{-3} \int C_n^2 h^2\, dh
 
     Parameters
     ----------
-    profile : Structure
-        Of the structure constant.
+    profile : Structure or Layers
+        Of the turbulence.
     elevation : array_like
         Elevation :math:`e` [rad], above 15 degrees.
     aperture : array_like
