@@ -269,7 +269,12 @@ def _index(turbulence: Turbulence, sight: Sight, *, files: Files, where: str) ->
             f'up to {scintillation.RYTOV_LIMIT:g}: raise the minimum elevation, or give kind = "index"'
         )
     index = scintillation.scintillation_index(
-        profile, elevation, wavelength=sight.wavelength, aperture=sight.receiver_aperture
+        profile,
+        elevation,
+        wavelength=sight.wavelength,
+        aperture=sight.receiver_aperture,
+        obscuration=sight.receiver_obscuration,
+        outer_scale=np.inf if turbulence.outer_scale_m is None else turbulence.outer_scale_m,
     )
     bias = (
         ""

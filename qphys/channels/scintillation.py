@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from pydantic import Field
 
 from qphys.channels import path
+from qphys.channels.aperture import layer_integral
 from qphys.channels.interpolation import through_nodes
 from qphys.channels.profiles import Air, AnyProfile
 from qphys.channels.quadrature import panels
@@ -33,12 +34,22 @@ class GivenIndex(Record):
 Turbulence = AnyProfile | GivenIndex
 
 
-def scintillation_index(profile: Air, elevation: ArrayLike, *, wavelength: float, aperture: float) -> Floats:
+def scintillation_index(
+    profile: Air,
+    elevation: ArrayLike,
+    *,
+    wavelength: float,
+    aperture: float,
+    obscuration: float = 0.0,
+    outer_scale: float = np.inf,
+) -> Floats:
     r"""Aperture-averaged scintillation index of a plane wave from space, by the exact integral of weak theory.
 
-    .. math:: \sigma_I^2(D) = 8 \pi^2\, 0.033\, k^2 \int dz\, C_n^2 \int d\kappa\, \kappa^{-8/3}
-              \left[1 - \cos\frac{\kappa^2 z}{k}\right] \left[\frac{2 J_1(\kappa D/2)}{\kappa D / 2}\right]^2,
-              \quad z = \frac{h}{\sin e}
+    .. math:: \sigma_I^2(D) = 8 \pi^2\, 0.033\, k^2 \int dz\, C_n^2 \int d\kappa\, \kappa\,
+              \left(\kappa^2 + \kappa_0^2\right)^{-11/6}
+              \left[1 - \cos\frac{\kappa^2 z}{k}\right] A\!\left(\frac{\kappa D}{2}\right)^2, \quad z = \frac{h}{\sin e}
+
+    with :math:`A(t) = 2 J_1(t)/t`, or that of an annulus (`aperture.annular`), and :math:`\kappa_0 = 2 \pi / L_0`.
 
     Parameters
     ----------
@@ -49,7 +60,11 @@ def scintillation_index(profile: Air, elevation: ArrayLike, *, wavelength: float
     wavelength : float
         Vacuum wavelength [m].
     aperture : float
-        Diameter :math:`D` of the receiving aperture [m]; a central obscuration is not seen.
+        Diameter :math:`D` of the receiving aperture [m].
+    obscuration : float
+        Diameter of the central obscuration over that of the aperture [1], below 1.
+    outer_scale : float
+        :math:`L_0` [m]; infinite for a Kolmogorov spectrum.
 
     Returns
     -------
@@ -58,7 +73,7 @@ def scintillation_index(profile: Air, elevation: ArrayLike, *, wavelength: float
 
     Notes
     -----
-    Andrews and Phillips (2005), chapter 10, plane wave, Kolmogorov spectrum. For a power-summing detector and
+    Andrews and Phillips (2005), chapter 10, plane wave. For a power-summing detector and
     :math:`\sigma_R^2` up to about 1; against wave optics (HV5/7, 810 nm) it is right within the simulation's error at zenith
     and high by 10 to 16 % at :math:`\sigma_R^2 = 0.96` with D from 0.3 to 1 m. The soft-aperture formula of the same book
     would be off by +15 % at 0.3 m, its large-aperture limit by +30 %. Not for single-mode fibre, nor for an uplink.
@@ -69,7 +84,8 @@ def scintillation_index(profile: Air, elevation: ArrayLike, *, wavelength: float
         return np.zeros(slant.shape)
     wavenumber = 2.0 * np.pi / wavelength
     fresnel = 4.0 * height / (wavenumber * aperture**2)
-    weight = _tabled_filter(fresnel[0], fresnel[-1] * float(np.max(slant, initial=1.0)))
+    ends = np.min(fresnel), np.max(fresnel) * float(np.max(slant, initial=1.0))
+    weight = _tabled_filter(*ends, obscuration=obscuration, outer_number=np.pi * aperture / outer_scale)
     factor = 8.0 * np.pi**2 * 0.033 * wavenumber**2 * (aperture / 2.0) ** (5 / 3)
 
     def logarithm(log_slant: Floats) -> Floats:
@@ -81,13 +97,20 @@ def scintillation_index(profile: Air, elevation: ArrayLike, *, wavelength: float
 
 
 def horizontal_index(
-    cn2: ArrayLike, length: float, *, wavelength: float, aperture: float, wave: Literal["plane", "spherical"]
+    cn2: ArrayLike,
+    length: float,
+    *,
+    wavelength: float,
+    aperture: float,
+    wave: Literal["plane", "spherical"],
+    obscuration: float = 0.0,
+    outer_scale: float = np.inf,
 ) -> Floats:
     r"""Aperture-averaged scintillation index of a path of constant turbulence, by the exact integral of weak theory.
 
-    .. math:: \sigma_I^2 = 8 \pi^2\, 0.033\, k^2 C_n^2 \int_0^L dz \int d\kappa\, \kappa^{-8/3}
-              \left[1 - \cos\frac{\kappa^2 z \xi}{k}\right]
-              \left[\frac{2 J_1(\kappa D \xi/2)}{\kappa D \xi / 2}\right]^2
+    .. math:: \sigma_I^2 = 8 \pi^2\, 0.033\, k^2 C_n^2 \int_0^L dz \int d\kappa\, \kappa\,
+              \left(\kappa^2 + \kappa_0^2\right)^{-11/6}
+              \left[1 - \cos\frac{\kappa^2 z \xi}{k}\right] A\!\left(\frac{\kappa D \xi}{2}\right)^2
 
     with z from the receiver and :math:`\xi = 1` for a plane wave, :math:`1 - z/L` for a spherical one.
 
@@ -104,6 +127,8 @@ def horizontal_index(
     wave : {"plane", "spherical"}
         The wave at the sender. A beam lies between the two: plane where its Rayleigh range passes L, spherical where it is
         far below.
+    obscuration, outer_scale : float
+        As in `scintillation_index`. Near the ground an outer scale is of the order of half the height of the path.
 
     Returns
     -------
@@ -113,7 +138,7 @@ def horizontal_index(
     Notes
     -----
     Andrews and Phillips (2005), chapters 8 and 10. For :math:`\sigma_R^2` up to about 1
-    (`path.horizontal_rytov_variance`, plane wave) and a beam that does not wander against the receiver; no outer scale.
+    (`path.horizontal_rytov_variance`, plane wave) and a beam that does not wander against the receiver.
     """
     # both ends vary as a power 5/6: the map is flat to second order there
     x, weights = panels(np.linspace(0.0, 1.0, 11))
@@ -121,7 +146,8 @@ def horizontal_index(
     shrink = np.ones(part.shape) if wave == "plane" else (1.0 - x) ** 3 * (1.0 + 3.0 * x + 6.0 * x**2)
     wavenumber = 2.0 * np.pi / wavelength
     fresnel = 4.0 * length * part / (wavenumber * aperture**2 * shrink)
-    weight = np.exp(_tabled_filter(fresnel[0], fresnel[-1])(np.log(fresnel)))
+    outer_number = np.pi * aperture * shrink / outer_scale
+    weight = layer_integral(fresnel, power=1, obscuration=obscuration, outer_number=outer_number)
     factor = 8.0 * np.pi**2 * 0.033 * wavenumber**2 * (aperture / 2.0) ** (5 / 3)
     one = factor * length * float(np.sum(step * shrink ** (5 / 3) * weight))
     return np.asarray(one * np.asarray(cn2, dtype=np.float64))
@@ -218,74 +244,15 @@ def strong_point_index_estimate(rytov_variance: ArrayLike) -> Floats:
     return np.asarray(np.expm1(large + small), dtype=np.float64)
 
 
-def filtered_layer(argument: ArrayLike) -> Floats:
-    r"""Weight of a thin layer in the aperture-averaged index, as a function of its Fresnel number alone.
-
-    .. math:: g(q) = \int_0^\infty t^{-8/3} \left[1 - \cos(q t^2)\right] \left[\frac{2 J_1(t)}{t}\right]^2 dt,
-              \qquad q = \frac{4 z}{k D^2}
-
-    Parameters
-    ----------
-    argument : array_like
-        :math:`q`, above 0 [1].
-
-    Returns
-    -------
-    ndarray
-        :math:`g` [1], to a relative 1e-7.
-
-    Notes
-    -----
-    With :math:`[2 J_1(t)/t]^2 = {}_1F_2(3/2; 2, 3; -t^2)` it is a 2F2 of :math:`-i/q`. From 0.07 on its series in
-    :math:`1/q`, whose constant is the Weber-Schafheitlin integral of :math:`J_1^2 t^{-14/3}` (DLMF 10.22.57); below 0.003
-    its asymptotic expansion (DLMF 16.11, without the oscillating part of order :math:`q^{31/6}`); between them by
-    Gauss-Legendre panels.
-    """
-    q = np.atleast_1d(np.asarray(argument, dtype=np.float64))
-    return np.piecewise(q, [q < 0.003, q >= 0.07], [_by_asymptote, _by_series, _by_panels]).reshape(np.shape(argument))
-
-
-def _by_asymptote(q: Floats) -> Floats:
-    from scipy.special import gamma
-
-    result = np.zeros(q.shape)
-    # of the first row order 0 cancels the constant and order 1 is imaginary
-    for own, other, orders in ((-5 / 6, 3 / 2, (2,)), (3 / 2, -5 / 6, (0, 1))):
-        for n in orders:
-            size = gamma(own + n) * gamma(other - own - n) / (gamma(2 - own - n) * gamma(3 - own - n) * gamma(n + 1))
-            power = 5 / 6 + own + n
-            result -= (-1.0) ** n * size * np.cos(0.5 * np.pi * power) * q**power
-    return np.asarray(result / gamma(3 / 2), dtype=np.float64)
-
-
-def _by_panels(q: Floats) -> Floats:
-    from scipy.special import j1
-
-    # t = u^3 makes the integrand's t^(4/3) at the origin a polynomial
-    u, weights = panels(np.linspace(0.0, np.cbrt(160.0), 101))
-    kernel = 2.0 * weights * 3.0 * u**2 * u**-8.0 * (2.0 * j1(u**3) / u**3) ** 2
-    # beyond the last edge, 1 - cos averages to 1 and the Bessel factor to 4 / (pi t^3)
-    return np.asarray(np.sin(0.5 * q[..., None] * u**6) ** 2 @ kernel + 12.0 / (14.0 * np.pi) * 160.0 ** (-14 / 3))
-
-
-def _by_series(q: Floats) -> Floats:
-    from scipy.special import gamma, gammaln
-
-    order = np.arange(60)
-    size = np.exp(
-        gammaln(2 * order + 3) - gammaln(order + 1) - gammaln(order + 3) - 2 * gammaln(order + 2) - 2 * order * np.log(2.0)
-    )
-    terms = (-1.0) ** order * size * 0.5 * gamma(order - 5 / 6) * np.cos(0.5 * np.pi * (order - 5 / 6))
-    power = q[..., None] ** (5 / 6 - order)
-    constant = 4.0 * gamma(14 / 3) * gamma(-5 / 6) / (2.0 ** (14 / 3) * gamma(17 / 6) ** 2 * gamma(23 / 6))
-    return np.asarray(constant - np.sum(terms * power, axis=-1), dtype=np.float64)
-
-
-def _tabled_filter(lowest: float, highest: float) -> Callable[[Floats], Floats]:
-    """Logarithm of `filtered_layer` as a spline of the logarithm of its argument, six knots an e-fold (2e-6)."""
+def _tabled_filter(
+    lowest: float, highest: float, *, obscuration: float = 0.0, outer_number: float = 0.0
+) -> Callable[[Floats], Floats]:
+    """Logarithm of a layer's weight as a spline of the logarithm of its argument, six knots an e-fold (2e-6)."""
     from scipy.interpolate import CubicSpline
 
     low, high = np.log(lowest), np.log(highest)
     grid = np.linspace(low - 0.1, high + 0.1, 32 + int(6.0 * (high - low)))
-    spline: Callable[[Floats], Floats] = CubicSpline(grid, np.log(filtered_layer(np.exp(grid))))
+    spline: Callable[[Floats], Floats] = CubicSpline(
+        grid, np.log(layer_integral(np.exp(grid), power=1, obscuration=obscuration, outer_number=outer_number))
+    )
     return spline

@@ -7,6 +7,7 @@ from scipy.integrate import simpson
 from scipy.special import j1
 
 from qphys.catalogue import Catalogue
+from qphys.channels.aperture import filtered_layer
 from qphys.channels.background import sky_photon_rate
 from qphys.channels.extinction import (
     AerosolAtmosphere,
@@ -27,7 +28,6 @@ from qphys.channels.extinction import (
 from qphys.channels.path import rytov_variance
 from qphys.channels.profiles import HufnagelValley
 from qphys.channels.scintillation import (
-    filtered_layer,
     horizontal_index,
     large_aperture_index,
     scintillation_index,
