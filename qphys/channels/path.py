@@ -300,8 +300,8 @@ def tilt_variance(wavelength: ArrayLike, *, aperture: ArrayLike, fried_parameter
 
     Notes
     -----
-    Zernike tilt (Noll 1976; exactly :math:`(4/\pi^2)` times his 0.44888). No outer scale: one of 20 m takes a third off at
-    D = 1 m.
+    Zernike tilt (Noll 1976; exactly :math:`(4/\pi^2)` times his 0.44888). No outer scale: one of 20 m takes half of it off
+    at D = 1 m (`temporal.tilt_spectrum`).
     """
     length, diameter = np.asarray(wavelength, dtype=np.float64), np.asarray(aperture, dtype=np.float64)
     strength = (diameter / np.asarray(fried_parameter, dtype=np.float64)) ** (5 / 3)
