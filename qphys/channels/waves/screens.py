@@ -130,7 +130,9 @@ class Screens:
         spectrum = KERNELS["screen_spectrum"](self._index, self._index, offset, self._outer, *address)
         return Pair(spectrum, offset, frequency, coefficient)
 
-    def phases(self, pair: Pair, *, shift: ArrayLike = (0.0, 0.0)) -> tuple[Phase, Phase]:
+    def phases(
+        self, pair: Pair, *, shift: ArrayLike = (0.0, 0.0), out: tuple[Phase, Phase] | None = None
+    ) -> tuple[Phase, Phase]:
         """Both unit screens of a pair on the grid, moved by a distance.
 
         Parameters
@@ -140,6 +142,8 @@ class Screens:
         shift : array_like
             How far the screens have moved along x and y [m]: the screen at x is what it was at x - shift, to the last digit
             for any part of a pixel. The values return, turned by a random phase, after a whole grid width.
+        out : tuple of ndarray, optional
+            Where to put them.
 
         Returns
         -------
@@ -155,9 +159,38 @@ class Screens:
             coefficient = coefficient * np.exp(-2j * np.pi * (pair.frequency @ moved))
         else:
             np.copyto(field, pair.spectrum)
+        return self._transformed(pair.offset, pair.frequency, coefficient, out)
+
+    def still(
+        self, *, seed: int, stream: int, realisation: int, index: int, out: tuple[Phase, Phase] | None = None
+    ) -> tuple[Phase, Phase]:
+        """Draw both unit screens of a pair that does not move: `phases` of `pair` with the same bits, in less time.
+
+        Parameters
+        ----------
+        seed, stream, realisation, index : int
+            Address of the draw.
+        out : tuple of ndarray, optional
+            Where to put them.
+
+        Returns
+        -------
+        first, second : ndarray
+            As of `phases`.
+        """
+        address = tuple(np.uint64(word) for word in (seed, stream, realisation, index))
+        offset, frequency, coefficient = KERNELS["screen_modes"](self._cells, self._outer, *address)
+        field = self._buffers.fields[0]
+        KERNELS["screen_spectrum"](self._index, self._index, offset, self._outer, *address, out=field)
+        return self._transformed(offset, frequency, coefficient, out)
+
+    def _transformed(
+        self, offset: Floats, frequency: Floats, coefficient: Any, out: tuple[Phase, Phase] | None
+    ) -> tuple[Phase, Phase]:
         self._buffers.transform_back(0)
-        ramp = np.exp(2j * np.pi * self._place * pair.offset[:, None]).astype(np.complex64)
-        first, second = KERNELS["screen_phase"](self._buffers.fields[0], *ramp, pair.frequency, coefficient)
+        ramp = np.exp(2j * np.pi * self._place * offset[:, None]).astype(np.complex64)
+        place = (None, None) if out is None else out
+        first, second = KERNELS["screen_phase"](self._buffers.fields[0], *ramp, frequency, coefficient, out=place)
         return first, second
 
 
