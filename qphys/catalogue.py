@@ -33,6 +33,7 @@ ROOMS: Final[dict[str, str]] = {
     "source": "sources",
     "channel": "channels",
     "atmosphere": "atmospheres",
+    "fibre": "fibres",
     "sky": "skies",
     "receiver": "receivers",
     "detector": "detectors",

@@ -34,6 +34,8 @@ FACTORS: Final[dict[str, float]] = {
     "_rad": 1.0,
     "_m_per_s": 1.0,
     "_w_per_m2_um_sr": 1e6,
+    "_ps_per_nm2_km": 1e3,
+    "_ps_per_sqrt_km": 1e-12 / math.sqrt(1e3),
     "_percent": 1e-2,
 }
 """Unit suffix of a record's key and the factor that turns its value into SI [SI unit / unit]."""

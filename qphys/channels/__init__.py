@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from qphys.channels.arms import SplitLossTable, join
+from qphys.channels.fibre import Fibre
 from qphys.channels.free_space import FreeSpace
 from qphys.channels.link import attenuated
 from qphys.channels.table import FixedLoss, LossTable
@@ -19,12 +20,14 @@ KINDS: Final[dict[str, type[Record]]] = {
     "free-space": FreeSpace,
     "table": LossTable,
     "fixed": FixedLoss,
+    "fibre": Fibre,
     "split-table": SplitLossTable,
 }
 """Kind of channel, as it stands in TOML, and its record."""
 
 __all__ = [
     "KINDS",
+    "Fibre",
     "FixedLoss",
     "FreeSpace",
     "LossTable",
