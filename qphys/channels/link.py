@@ -149,9 +149,17 @@ class Link(Record):
         return attenuated(without_extra, self.extra_loss_db)
 
     def law(self, sight: Sight, *, files: Files, where: str) -> Law | None:
-        """Law of the whole transmittance, extra loss included; None where nothing fluctuates. Arguments as of `transmit`."""
+        """Law of the whole transmittance, extra loss and that of mirrors included; None where nothing fluctuates.
+
+        Arguments as of `transmit`.
+        """
         found = self.passage(sight, files=files, where=where)
-        return Scaled(found.law(), 10.0 ** (-0.1 * self.extra_loss_db)) if found.fluctuates else None
+        if not found.fluctuates:
+            return None
+        kept = 10.0 ** (-0.1 * self.extra_loss_db) * np.ones(sight.track.time.shape)
+        if self.polarization is not None:
+            kept = kept * self.polarization.maps(sight.track, where=f"{where}.polarization").mean
+        return Scaled(found.law(), kept)
 
     def path(self, sight: Sight, *, files: Files, where: str) -> dict[str, Floats]:
         """Quantities of the path through the air, each of shape (T,); none where the channel is measured."""

@@ -235,6 +235,7 @@ def test_every_kind_of_link_takes_a_polarization(table: dict[str, Any], transmit
     np.testing.assert_array_equal(found.jones[:, 0], alone.jones)
     np.testing.assert_array_equal(found.ensemble[0, 0], alone.ensemble)
     assert found.model.endswith("drawn in each trial, not compensated") and found.model.startswith(plain.model)
+    assert plain.scintillation_index.max() == pytest.approx(found.scintillation_index.max(), rel=1e-12)
     assert "polarization" not in transmit(table | {"polarization": {"attitude": "velocity"}}, sight).terms_db
 
 
@@ -264,3 +265,18 @@ def test_one_step_cannot_be_followed() -> None:
     with pytest.raises(UserError, match="one step does not tell how the frame turns"):
         maps({"compensation": {"kind": "rotation", "lag_ms": 5.0}}, alone)
     assert rates({"compensation": {"kind": "rotation"}}, alone).max() < 1e-15
+
+
+def test_law_of_a_link_holds_what_its_mirrors_lose() -> None:
+    """Oracle: the mean of the transmittance in nodes."""
+    from qphys.catalogue import Catalogue
+    from qphys.channels import KINDS
+
+    sight = Sight(
+        track=track(), wavelength=848.6e-9, divergence_half_angle=7.41e-6, pointing_jitter=1.2e-6, receiver_aperture=1.0
+    )
+    told = {"attitude": "velocity", "elements": [{"place": "telescope", "diattenuation": 0.05}]}
+    record: Any = parse(KINDS["free-space"], LINKS[1] | {"polarization": told, "extra_loss_db": 2.0}, "run.toml: channel")
+    law = record.law(sight, files=Catalogue(), where="run.toml: channel")
+    mean = record.transmit(sight, files=Catalogue(), where="run.toml: channel").mean[:, 0]
+    np.testing.assert_allclose(law.mean, mean, rtol=1e-6)
