@@ -11,7 +11,7 @@ import numpy as np
 
 from qphys import stages
 from qphys.errors import UserError
-from qphys.orbits.records import Orbit, Station, Window
+from qphys.orbits.records import Fixed, Orbit, Station, Window
 from qphys.orbits.session import track
 
 APART = 1e-3
@@ -49,7 +49,8 @@ def joint_tracks(
     UserError
         No arm has a station, no moment fulfils the window for all, or tables of two arms have different times.
     """
-    ground = [i for i, station in enumerate(stations) if station is not None]
+    # between fixed places, such as the ends of a fibre, a station has nothing to tell
+    ground = [i for i, station in enumerate(stations) if station is not None or isinstance(orbits[i], Fixed)]
     if not ground:
         raise UserError(f"{where}: no arm has a station; at least one photon must reach the ground")
     found = {i: track(orbits[i], stations[i], window, files=files, where=where) for i in ground}

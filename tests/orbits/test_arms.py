@@ -56,3 +56,10 @@ def test_stations_that_never_see_the_satellite_together_are_told() -> None:
         orbits.joint_tracks([ORBIT, ORBIT], [DELINGHA, TENERIFE], window(), files=SHELF, where="run.toml: orbit")
     with pytest.raises(UserError, match="no arm has a station"):
         orbits.joint_tracks([ORBIT, ORBIT], [None, None], window(), files=SHELF, where="run.toml: orbit")
+
+
+def test_two_arms_between_fixed_places_need_no_station() -> None:
+    fixed = orbits.Fixed(kind="fixed", range_km=20.0, duration_s=3.0)
+    both = orbits.joint_tracks([fixed, fixed], [None, None], orbits.Window(), files=SHELF, where="run.toml: orbit")
+    for one in both:
+        np.testing.assert_array_equal(one.range, 20e3)
