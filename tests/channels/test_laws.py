@@ -9,7 +9,19 @@ import pytest
 from scipy import stats
 from scipy.special import kve
 
-from qphys.channels.laws import Beta, GammaGamma, LogNormal, Pointing, Product, Scaled, joined
+from qphys.channels.laws import (
+    BeamWanderMarcum,
+    BeamWanderWeibull,
+    Beta,
+    CircularBeam,
+    GammaGamma,
+    LogNormal,
+    Pointing,
+    Product,
+    Scaled,
+    TotalProbability,
+    joined,
+)
 from qphys.channels.laws.law import at, of_steps
 from qphys.channels.quadrature import panels
 
@@ -24,6 +36,28 @@ ZOO = {
     "Rice": (lambda: Pointing.rice(5e-6, [0.4e-6, 1e-6, 3e-6], bias=2e-6), 1.0, 1e-10),
     "Hoyt": (lambda: Pointing.hoyt(5e-6, jitter_x=1e-6, jitter_y=[2e-6, 0.3e-6]), 1.0, 1e-9),
     "Beckmann": (lambda: Pointing(5.0, jitter_x=1.0, jitter_y=[2.0, 0.4], bias_x=-1.0, bias_y=[2.0, 3.0]), 1.0, 1e-9),
+    "beam wander (Marcum)": (
+        lambda: BeamWanderMarcum(1.0, 1.0, wander=[0.5, 0.3, 1.0], offset=[0.0, 0.2, 1.5]),
+        -np.expm1(-2.0),
+        1e-9,
+    ),
+    "beam wander (Weibull)": (
+        lambda: BeamWanderWeibull(1.0, 1.0, wander=[0.5, 0.3, 1.0], offset=[0.0, 0.2, 1.5]),
+        -np.expm1(-2.0),
+        1e-6,
+    ),
+    "total probability": (
+        lambda: TotalProbability.of_moments(
+            [0.31, 0.0877, 0.3], [0.2, 0.3, 0.1], aperture_radius=0.012, beam_radius=0.0245, wander=[0.005, 0.005, 0.0]
+        ),
+        1.0,
+        1e-10,
+    ),
+    "circular beam": (
+        lambda: CircularBeam.of_moments([0.31, 0.6], [0.2, 0.1], aperture_radius=[0.012, 0.02], wander=0.005),
+        1.0,
+        1e-6,
+    ),
     "turbulence and pointing": (
         lambda: joined(LogNormal([0.2, 0.4], 0.1), Pointing.rayleigh(5.0, [1.0, 2.0]), factor=[0.5, 0.9]),
         0.9,

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qphys.channels.fading import log_normal_rule, truncated_median
 from qphys.channels.laws.law import at, of_steps, require, settle
-from qphys.channels.quadrature import panels
+from qphys.channels.laws.truncated_normal import log_moment, log_tail_density, log_tail_share, standard_points
 from qphys.stages import Floats
 
 _SMALLEST_CEILING: Final = 1e-9
@@ -120,47 +120,29 @@ class LogNormal:
 
     def density(self, x: ArrayLike) -> Floats:
         """Probability density at transmittances of shape (X,) or (T, X) [1]; shape (T, X)."""
-        from scipy.special import erfcx, log_ndtr
-
         values = at(x, self.mean.size)
         z, z_upper, sigma = self._standard(values)
-        cut = np.maximum(-z_upper, 0.0)
-        # below 0 both logarithms grow as z_upper^2 and cancel: the Gaussian factors are taken out by hand
-        near = -0.5 * z**2 - log_ndtr(z_upper)
-        far = -0.5 * (z - z_upper) * (z + z_upper) - np.log(0.5 * erfcx(cut / np.sqrt(2.0)))
         inside = (values > 0.0) & (values <= self.upper[:, None])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            result = np.exp(np.where(cut > 0.0, far, near)) / (np.sqrt(2.0 * np.pi) * sigma * values)
-        result = np.where(inside, result, 0.0)
+        y = np.where(inside, values, 1.0)
+        result = np.where(inside, np.exp(log_tail_density(z, z_upper)) / (sigma * y), 0.0)
         fixed = np.where(values == self.mean[:, None], np.inf, 0.0)
         return np.where(self._still, fixed, result)
 
     def cumulative(self, x: ArrayLike) -> Floats:
         """Probability of a transmittance up to x, of shape (X,) or (T, X); shape (T, X)."""
-        from scipy.special import erfcx, log_ndtr
-
         values = at(x, self.mean.size)
         z, z_upper, _ = self._standard(values)
-        cut, root = np.maximum(-z_upper, 0.0), np.sqrt(2.0)
-        near = log_ndtr(z) - log_ndtr(z_upper)
-        below = np.maximum(z_upper - z, 0.0)
-        far = -0.5 * below * (below + 2.0 * cut) + np.log(erfcx((cut + below) / root) / erfcx(cut / root))
-        result = np.exp(np.minimum(np.where(cut > 0.0, far, near), 0.0))
+        result = np.exp(log_tail_share(z, z_upper))
         result = np.where(values <= 0.0, 0.0, np.where(values >= self.upper[:, None], 1.0, result))
         return np.where(self._still, (values >= self.mean[:, None]).astype(np.float64), result)
 
     def points(self) -> tuple[Floats, Floats]:
         """Many transmittances and weights, shape (T, M): sums over them are integrals over the law of smooth functions."""
         mu, sigma, z_upper = self._parameters
-        top = np.minimum(z_upper, 9.0)[:, None]
-        cut = np.maximum(-z_upper, 0.0)[:, None]
-        fraction, weights = panels(np.linspace(0.0, 1.0, 13))
-        below = (np.maximum(top, 0.0) + 81.0 / (np.hypot(cut, 9.0) + cut)) * fraction
-        z = top - below
-        weights = weights * np.exp(-0.5 * below * (below - 2.0 * top) - 0.5 * np.where(top > 0.0, top, 0.0) ** 2)
+        z, weights = standard_points(z_upper, count=192)
         values = self.mean[:, None] * np.exp(mu[:, None] + sigma[:, None] * z)
         values = np.where(self._still, self.mean[:, None], np.minimum(values, self.upper[:, None]))
-        return values, weights / np.sum(weights, axis=-1, keepdims=True)
+        return values, weights
 
     def rule(self, number: int) -> tuple[Floats, Floats]:
         """Gauss quadrature: `number` transmittances and weights, shape (T, N), that keep 2 N - 1 moments."""
@@ -204,16 +186,9 @@ def _moment_excess(variance: Floats, ceiling: Floats) -> Floats:
 
 def _index(variance: Floats, ceiling: Floats) -> Floats:
     """Scintillation index of the truncated law of mean 1."""
-    from scipy.special import erfcx, log_ndtr
-
-    root = np.sqrt(2.0)
     still = (variance <= 0.0) | (ceiling < _SMALLEST_CEILING)
     sigma = np.sqrt(np.where(still, 1.0, variance))
     mu = _median(sigma, ceiling)
-    z_upper = (ceiling - mu) / sigma
-    free = z_upper - 2.0 * sigma >= 9.0
-    cut = np.maximum(-z_upper, 0.0)
-    near = 2.0 * mu + 2.0 * sigma**2 + log_ndtr(z_upper - 2.0 * sigma) - log_ndtr(z_upper)
-    far = 2.0 * ceiling + np.log(erfcx((cut + 2.0 * sigma) / root) / erfcx(cut / root))
-    logarithm = np.where(free, sigma**2, np.where(z_upper < 0.0, far, near))
+    free = (ceiling - mu) / sigma - 2.0 * sigma >= 9.0
+    logarithm = np.where(free, sigma**2, 2.0 * ceiling + log_moment(2, mu - ceiling, sigma))
     return np.asarray(np.where(still, 0.0, np.expm1(logarithm)), dtype=np.float64)
