@@ -208,6 +208,23 @@ class River:
 
         return self._once("emission", [point.run.source, point.run.protocol], make)
 
+    def light(self, point: recipe.Point) -> Any:
+        """Light of the source in each step: pairs meet in their trials as well as their times of flight are followed."""
+        from qphys import sources
+        from qphys.sources import timing
+
+        emission = self.emission(point)
+        if not isinstance(emission, stages.PairEmission):
+            return emission
+        where = f"{point.where}: source"
+        # an arm without a station stays with the source: its time of flight is fixed
+        rates = [
+            track.range_rate if way.station else np.zeros(track.time.shape)
+            for way, track in zip(ways(point), self.tracks(point), strict=True)
+        ]
+        pump = build(sources.KINDS, point.run.source, where).pump
+        return emission.along_the_pass(pump.coincidences_along(timing.flight_time_drift(*rates), where))
+
     def analyser(self, point: recipe.Point, way: Way) -> stages.Analyser:
         """Receiver of an arm, with the trial rate that the source gives it."""
         rate = self.emission(point).trial_rate
@@ -315,7 +332,7 @@ class River:
         """Probability of every outcome; with one cause of errors switched off, if named."""
         from qphys import channels, detectors
 
-        arms, emission, responses, through = ways(point), self.emission(point), [], []
+        arms, emission, responses, through = ways(point), self.light(point), [], []
         for index, way in enumerate(arms):
             analyser, transmittance = self.analyser(point, way), self.transmittance(point, way)
             if without is not None:

@@ -8,8 +8,8 @@ and V.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -197,8 +197,8 @@ class CoherentEmission(Emission):
 class PairEmission(Emission):
     """Entangled pairs: one photon of each to Alice (arm 0), the other to Bob (arm 1). There is no setting to choose."""
 
-    coincidence_fraction: float = 1.0
-    """Part of the pairs whose photons, both detected, fall into one trial (jitter against window)."""
+    coincidence_fraction: float | Floats = 1.0
+    """Part of the pairs whose photons, both detected, fall into one trial (jitter, delay, window): one value, or T."""
     continuous: bool = False
     """Trials are adjoining windows of a continuous source: light falls on all of a window, and each gate must span it."""
     ideal: PairEmission | None = None
@@ -207,7 +207,14 @@ class PairEmission(Emission):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check(not self.settings, "a pair source has no settings")
-        _check(0.0 <= self.coincidence_fraction <= 1.0, "coincidence_fraction must lie in [0, 1]")
+        fraction = np.asarray(self.coincidence_fraction)
+        _check(fraction.ndim <= 1, "coincidence_fraction is one value, or one for each step")
+        _check(bool(np.all((fraction >= 0.0) & (fraction <= 1.0))), "coincidence_fraction must lie in [0, 1]")
+
+    def along_the_pass(self, coincidence_fraction: Floats) -> Self:
+        """The same light, also the ideal one, with its `coincidence_fraction` in each step, T."""
+        ideal = None if self.ideal is None else replace(self.ideal, coincidence_fraction=coincidence_fraction)
+        return replace(self, coincidence_fraction=coincidence_fraction, ideal=ideal)
 
     @property
     def pair_state(self) -> Complexes:

@@ -43,13 +43,18 @@ class _Light(NamedTuple):
     """<a'_p a_q> of each arm, all Schmidt modes together, (2, 2)."""
     modes: float
     """Schmidt modes; infinity is Poisson light."""
-    kept: float
-    """Part of an arm's photons that fall into the trial of their pair, the square root of the coincidence fraction."""
+    kept: Floats
+    """Part of an arm's photons that fall into the trial of their pair, the square root of the coincidence fraction, (T,)."""
 
     def silence(self, photons: Floats) -> Floats:
-        """-log of the probability that a detector sees none of this mean number of photons."""
-        own = self.kept * photons
+        """-log of the probability that a detector sees none of this mean number of photons, (T, ...)."""
+        own = self.over_steps(self.kept, photons) * photons
         return photons if math.isinf(self.modes) else self.modes * np.log1p(own / self.modes) + (photons - own)
+
+    @staticmethod
+    def over_steps(values: Floats, like: Floats) -> Floats:
+        """Values of each step, (T,), with as many axes as an array that begins with the steps."""
+        return values.reshape(-1, *(1,) * (like.ndim - 1))
 
 
 class _Detectors(NamedTuple):
@@ -112,7 +117,7 @@ def pair_clicks(emission: PairEmission, responses: tuple[Response, Response], tr
     _check(emission, responses, transmittance)
     steps, nodes = transmittance.weight.shape
     size = 2 if max(len(response.analyser.efficiency) for response in responses) <= 2 else 4
-    light = _light(emission)
+    light = _light(emission, steps)
     ways = [_ways(response) for response in responses]
     amplitudes = [_padded(rows, size) for rows, _ in ways]
     maps = [list(enumerate(weight)) for _, weight in ways]
@@ -127,7 +132,8 @@ def pair_clicks(emission: PairEmission, responses: tuple[Response, Response], tr
     for first in range(0, steps, at_once):
         part = slice(first, first + at_once)
         fading = [
-            np.sqrt(light.kept * transmittance.transmittance[part, :, arm])[:, :, None, None, None] for arm in range(2)
+            np.sqrt(light.kept[part, None] * transmittance.transmittance[part, :, arm])[:, :, None, None, None]
+            for arm in range(2)
         ]
         probability[part] = 0.0
         for (a, alice), (b, bob) in itertools.product(*maps):
@@ -158,6 +164,9 @@ def _check(emission: PairEmission, responses: tuple[Response, Response], transmi
     for name, response in zip(("alice", "bob"), responses, strict=True):
         if response.amplitude.shape[0] != steps:
             raise ValueError(f"{name}: the response has {response.amplitude.shape[0]} time steps, the channel {steps}")
+        told = np.size(emission.coincidence_fraction)
+        if told not in (1, steps):
+            raise ValueError(f"the source has a coincidence_fraction for {told} time steps, the channel {steps}")
         if response.amplitude.shape[-2] != 1:
             raise ValueError(f"{name}: pairs have one internal mode, the receiver has {response.amplitude.shape[-2]}")
         if len(response.analyser.efficiency) > 4:
@@ -176,8 +185,8 @@ def _check(emission: PairEmission, responses: tuple[Response, Response], transmi
             )
 
 
-def _light(emission: PairEmission) -> _Light:
-    kept = math.sqrt(emission.coincidence_fraction)
+def _light(emission: PairEmission, steps: int) -> _Light:
+    kept: Floats = np.broadcast_to(np.sqrt(emission.coincidence_fraction), (steps,))
     if isinstance(emission, DensityPairEmission):
         state = emission.state.reshape(2, 2, 2, 2)
         mean = emission.mean_pair_number
@@ -227,7 +236,7 @@ def _detectors(emission: PairEmission, response: Response, light: _Light, transm
     in_gate = np.einsum("tnsd,s->tnd", noise + (1.0 - noise) * clicking, q)
     afterpulse = (analyser.afterpulse_probability * live * in_gate)[:, :, None]
     # photons of other trials came through other maps
-    strays = (1.0 - light.kept) * np.einsum("tnksd,k->tnsd", seen, weight)
+    strays = (1.0 - light.kept)[:, None, None, None] * np.einsum("tnksd,k->tnsd", seen, weight)
     return _Detectors(noise + (1.0 - noise) * afterpulse, live, clicks * slots * live, strays)
 
 

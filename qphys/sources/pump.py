@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, NamedTuple, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
+from qphys.errors import UserError
 from qphys.record import Record
-from qphys.sources.timing import FWHM_PER_RMS, coincidence_fraction, combined_fwhm
+from qphys.sources.timing import FWHM_PER_RMS, coincidence_fraction, combined_fwhm, drifting_coincidence_fraction
+from qphys.stages import Floats
 
 TwoSides = Annotated[tuple[Annotated[float, Field(ge=0.0)], ...], Field(min_length=2, max_length=2)]
 
@@ -36,6 +39,10 @@ class PulsedPump(Record):
         """Trials of the pump: its pulses."""
         return Trials(self.si.repetition_rate, self.mean_pair_number, 1.0, False)
 
+    def coincidences_along(self, drift: Floats, where: str) -> Floats:
+        """Part of the pairs whose photons fall into one trial: all, since each arm's gate follows its own pulses."""
+        return np.ones(drift.shape)
+
 
 class ContinuousPump(Record):
     """A pump without pulses; a trial is a coincidence window."""
@@ -51,6 +58,10 @@ class ContinuousPump(Record):
     """The same as root mean square, in its place."""
     delay_ps: float = 0.0
     """Centre of the window from that of the coincidences: a sweep of it is a delay scan."""
+    correction_interval_ms: Annotated[float, Field(gt=0.0)] | None = None
+    """Time between two corrections of the delay for the times of flight; between them it drifts. None: followed always."""
+    uncorrected_drift: Annotated[float, Field(ge=0.0, le=1.0)] = 1.0
+    """Part of the drift that is left between two corrections: 1 without, less with a prediction from the orbit."""
 
     @model_validator(mode="after")
     def _one_jitter(self) -> Self:
@@ -61,13 +72,48 @@ class ContinuousPump(Record):
     def trials(self) -> Trials:
         """Trials of the pump: its coincidence windows, and the part of the pairs that falls into one."""
         own = self.si
-        widths = (0.0, 0.0)
-        if own.jitter_fwhm is not None:
-            widths = tuple(own.jitter_fwhm)
-        elif own.jitter_rms is not None:
-            widths = tuple(FWHM_PER_RMS * own.jitter_rms)
-        fraction = coincidence_fraction(own.coincidence_window, combined_fwhm(*widths), delay=own.delay)
+        fraction = coincidence_fraction(own.coincidence_window, self._jitter_fwhm(), delay=own.delay)
         return Trials(1.0 / own.coincidence_window, own.pair_rate * own.coincidence_window, float(fraction), True)
+
+    def coincidences_along(self, drift: Floats, where: str) -> Floats:
+        """Part of the pairs whose photons fall into one window, while the times of flight drift.
+
+        Parameters
+        ----------
+        drift : ndarray
+            Rate of change of the delay between the arms [s/s], a step each; see `timing.flight_time_drift`.
+        where : str
+            Place of the source in the run file, for messages.
+
+        Returns
+        -------
+        ndarray
+            [1], a step each.
+
+        Raises
+        ------
+        UserError
+            A correction interval is given and the pass does not tell the rate of change of its ranges.
+        """
+        own = self.si
+        moved = np.zeros(drift.shape)
+        if own.correction_interval is not None:
+            if np.any(np.isnan(drift)):
+                raise UserError(
+                    f"{where}.pump.correction_interval_ms = {self.correction_interval_ms:g}: the drift of the delay needs "
+                    "the rate of change of the slant range, which this pass does not tell; leave it out"
+                )
+            moved = self.uncorrected_drift * drift * own.correction_interval
+        return drifting_coincidence_fraction(
+            own.coincidence_window, self._jitter_fwhm(), first_delay=own.delay, last_delay=own.delay + moved
+        )
+
+    def _jitter_fwhm(self) -> Floats:
+        """Full width at half maximum of the time between the clicks of a pair [s]."""
+        own = self.si
+        if own.jitter_fwhm is not None:
+            return combined_fwhm(*own.jitter_fwhm)
+        return combined_fwhm(*(FWHM_PER_RMS * own.jitter_rms)) if own.jitter_rms is not None else np.zeros(())
 
 
 Pump = PulsedPump | ContinuousPump

@@ -120,6 +120,21 @@ def test_pairs_that_never_meet_click_independently(clicks: Any, busy: Any, modes
     assert met[1] > 1e-3
 
 
+@pytest.mark.parametrize("modes", [1.0, "poisson"])
+def test_each_step_has_the_coincidence_fraction_of_its_own(clicks: Any, busy: Any, modes: Any) -> None:
+    """Oracle: the steps computed alone with one number each; 301 steps are computed in several parts."""
+    random = np.random.default_rng(SEED)
+    fraction = random.random(301)
+    emission = pairs(schmidt_modes=modes)
+    nodes = np.full((301, 1), 0.3), np.full((301, 2), 0.2)
+    found = clicks(emission.along_the_pass(fraction), through=nodes, receivers=busy).probability
+    for t in (0, 157, 300):
+        alone = clicks(replace(emission, coincidence_fraction=float(fraction[t])), receivers=busy).probability[0, 0]
+        np.testing.assert_allclose(found[t, 1], alone, rtol=1e-13)
+    with pytest.raises(ValueError, match="2 time steps, the channel 301"):
+        clicks(emission.along_the_pass(fraction[:2]), through=nodes)
+
+
 def test_the_order_of_time_steps_and_nodes_is_kept(clicks: Any) -> None:
     """Oracle: one step and node alone; 301 steps are computed in several parts."""
     random = np.random.default_rng(SEED)

@@ -33,6 +33,37 @@ def test_the_fraction_is_that_of_gaussian_click_times(delay: float, seen: float 
         assert fraction == pytest.approx(seen, abs=1e-5)
 
 
+@pytest.mark.parametrize("widths", [(0.6e-9, 0.8e-9), (0.0, 0.0), (5e-12, 0.0)])
+@pytest.mark.parametrize(("first", "last"), [(0.0, 0.4e-9), (-0.7e-9, 2.3e-9), (0.4e-9, 0.4e-9 - 11e-9)])
+def test_a_drifting_delay_keeps_the_mean_over_the_ages_of_its_correction(
+    widths: tuple[float, float], first: float, last: float
+) -> None:
+    """Oracle: events. Pairs at random ages of the correction, two Gaussian detectors, a window of 1 ns."""
+    random = np.random.default_rng(SEED)
+    ages = random.random(200_003)
+    clicks = random.normal(size=(len(ages), 2)) * np.array(widths) / timing.FWHM_PER_RMS
+    inside = np.abs(clicks[:, 0] - clicks[:, 1] - (first + (last - first) * ages)) < 0.5e-9
+    fraction = timing.drifting_coincidence_fraction(1e-9, timing.combined_fwhm(*widths), first_delay=first, last_delay=last)
+    assert abs(inside.mean() - fraction) < 4 * np.sqrt(fraction * (1 - fraction) / len(inside)) + 1e-12
+
+
+@pytest.mark.parametrize("width", [0.0, 1e-12, 1e-9, 40e-9])
+@pytest.mark.parametrize("first", [0.0, 0.35e-9, -1.9e-9])
+def test_a_delay_that_does_not_drift_is_a_fixed_one(width: float, first: float) -> None:
+    """Limit: the fixed delay's fraction, and next to it on both sides of the change of method."""
+    still = timing.coincidence_fraction(1e-9, width, delay=first)
+    for moved in (0.0, 1e-24):
+        found = timing.drifting_coincidence_fraction(1e-9, width, first_delay=first, last_delay=first + moved)
+        assert found == pytest.approx(still, abs=1e-12)
+    if width:
+        step = 0.01 * min(width, 1e-9)
+        both = [
+            timing.drifting_coincidence_fraction(1e-9, width, first_delay=first, last_delay=first + step * side)
+            for side in (1 - 1e-9, 1 + 1e-9)
+        ]
+        assert both[0] == pytest.approx(both[1], abs=1e-11)
+
+
 def test_without_jitter_the_window_keeps_all_inside_and_nothing_outside() -> None:
     """Oracle: a rectangle."""
     delay = np.array([0.0, 0.49e-9, 0.51e-9, -0.7e-9])
@@ -114,6 +145,23 @@ def test_a_continuous_pump_counts_windows_and_loses_what_jitter_takes() -> None:
     assert fwhm.coincidence_fraction == pytest.approx(timing.coincidence_fraction(2.5e-9, 0.5e-9))
     late = source(**told, jitter_fwhm_ps=[300.0, 400.0], delay_ps=1250.0).emission()
     assert late.coincidence_fraction == pytest.approx(0.5, abs=1e-6)
+
+
+def test_a_pump_follows_the_times_of_flight_as_well_as_its_corrections_do() -> None:
+    """Oracle: at 7 km/s a correction every 0.1 ms leaves 2.335 ns, so that 1.25 of them are inside; a tenth is harmless."""
+    told = {"kind": "continuous", "pair_rate_mhz": 5.9, "coincidence_window_ns": 2.5}
+    drift = timing.flight_time_drift([7e3, 0.0, -7e3], [0.0, 0.0, 0.0])
+    lost = source(**told, correction_interval_ms=0.1).pump.coincidences_along(drift, "source")
+    np.testing.assert_allclose(
+        lost, [1.25e-9 / (1e-4 * 7e3 / 299792458.0), 1.0, 1.25e-9 / (1e-4 * 7e3 / 299792458.0)], rtol=1e-9
+    )
+    for harmless in ({}, {"correction_interval_ms": 0.1, "uncorrected_drift": 0.1}, {"correction_interval_ms": 0.01}):
+        np.testing.assert_array_equal(source(**told, **harmless).pump.coincidences_along(drift, "source"), 1.0)
+    with pytest.raises(UserError, match=r"source\.pump\.correction_interval_ms = 2: the drift of the delay needs"):
+        source(**told, correction_interval_ms=2.0).pump.coincidences_along(np.array([np.nan]), "run.toml: source")
+    np.testing.assert_array_equal(
+        source(kind="pulsed", repetition_rate_mhz=80.0, mean_pair_number=0.05).pump.coincidences_along(drift, "source"), 1.0
+    )
 
 
 def test_a_pulsed_pump_counts_pulses_and_leaves_jitter_to_the_gates() -> None:
