@@ -80,8 +80,9 @@ class Published(Record):
 class Case(Record):
     """One way to simulate the experiment, and what agreement would mean."""
 
-    claim: Literal["closure", "prediction"]
-    """``closure``: measured curves go in, so that only the rest is tested; ``prediction``: design values go in."""
+    claim: Literal["closure", "prediction", "formula"]
+    """``closure``: measured curves go in, so that only the rest is tested; ``prediction``: design values go in;
+    ``formula``: the compared numbers are a paper's closed forms, evaluated, and no measurement."""
     assumption: str
     """What this case assumes, in a sentence."""
     free_parameters: dict[str, str] = Field(default_factory=dict)

@@ -77,7 +77,7 @@ _COLUMNS: Final = {
     "name": "name of the published number",
     "quantity": "what it is",
     "case": "case of the experiment",
-    "claim": "closure or prediction",
+    "claim": "closure, prediction or formula",
     "unit": "unit of the values",
     "published": "published value",
     "simulated": "expected value of the simulation",
