@@ -124,7 +124,14 @@
     ROWS(level, overlap, "(n,m),(n,m)->()", "FF>D", "Sum of conj(a) b, in double.")                                    \
     ROWS(level, overlap_c128, "(n,m),(n,m)->()", "DD>D", "As overlap, complex128.")                                    \
     ROWS(level, power, "(n,m),(n,m)->()", "Ff>d", "Sum of weight times squared modulus of a field, in double.")        \
-    ROWS(level, power_c128, "(n,m),(n,m)->()", "Df>d", "As power, complex128.")
+    ROWS(level, power_c128, "(n,m),(n,m)->()", "Df>d", "As power, complex128.")                                        \
+    ROWS(level, modal_coupling, "(k),(),(),(),(),(),(s)->(s)", "dddQQQQ>d",                                            \
+         "Coupling by independent modes: variances, ceiling, variance of the log-normal factor, seed, stream, index, " \
+         "samples.")                                                                                                   \
+    ROWS(                                                                                                              \
+        level, pupil_coupling, "(m,r,r),(r),(),(),(),(),(s)->(s)", "dddQQQQ>d",                                        \
+        "Coupling by whole pupils: factors of each azimuthal order, weights of the rings, variance of the log-normal " \
+        "factor, seed, stream, index, samples.")
 
 struct qphys_array {
     char *data;

@@ -20,6 +20,8 @@ enum philox_purpose {
     PHILOX_SCREEN_SPECTRUM = 16,
     PHILOX_SCREEN_MODES = 17,
     PHILOX_SENSOR_NOISE = 18,
+    PHILOX_MODES = 32, /* coupling by independent modes */
+    PHILOX_PUPIL = 33, /* coupling by whole pupils */
 };
 
 enum { PHILOX_WORDS = 4, PHILOX_ROUNDS = 10 };
