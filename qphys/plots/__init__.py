@@ -5,6 +5,7 @@ from __future__ import annotations
 from qphys.plots.channel import draw_channel, residual
 from qphys.plots.figures import FIGURES, PAIR_FIGURES, comparison, draw, loss, overview, qber, rates, save, sky, sweep
 from qphys.plots.optimum import draw_optimum, optimum
+from qphys.plots.waves import draw_wave_study, wave_study
 
 __all__ = [
     "FIGURES",
@@ -13,6 +14,7 @@ __all__ = [
     "draw",
     "draw_channel",
     "draw_optimum",
+    "draw_wave_study",
     "loss",
     "optimum",
     "overview",
@@ -22,4 +24,5 @@ __all__ = [
     "save",
     "sky",
     "sweep",
+    "wave_study",
 ]
