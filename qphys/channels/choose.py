@@ -151,8 +151,8 @@ def uplink_law(
     Notes
     -----
     For a launch wider than the Fried parameter the spot breaks up and the law is near the exponential one, or wider (our
-    wave optics, 810 nm, zenith: index 0.56, 1.29, 1.63 for 5, 10, 15 cm). Beta is the gamma law there, right at an index of 1; by
-    reciprocity the fibre coupling of a plane wave samples the true one.
+    wave optics, 810 nm, zenith: index 0.56, 1.29, 1.63 for 5, 10, 15 cm). Beta is the gamma law there, right at an
+    index of 1; by reciprocity the fibre coupling of a plane wave samples the true one.
     """
     m, index, w0, r0, angle, s = of_steps(
         mean, scintillation_index, launch_radius, fried_parameter, short_term_half_angle, jitter

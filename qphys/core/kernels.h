@@ -61,6 +61,33 @@
     LANES(level, binomial_log_ratio, "(),(),(),()->()", "dddd>d",                                                      \
           "log P(k) - log P(m) of the binomial distribution, from trials, probability, k, m.")                         \
     LANES(level, poisson_log_mass, "(),()->()", "dd>d", "log P(k) of the Poisson distribution, from mean and k.")      \
+    ROWS(level, draw_log_normal, "(t),(t),(t),(),(),(),(n)->(t,n),(t)", "dddQQQQ>db",                                  \
+         "Log-normal below a limit: median and deviation of the logarithm, limit in deviations, seed, stream, index, " \
+         "numbers of the draws: the draws and the status of each step.")                                               \
+    ROWS(level, draw_beta, "(t),(t),(),(),(),(n)->(t,n),(t)", "ddQQQQ>db",                                             \
+         "Beta: alpha, beta, seed, stream, index, numbers of the draws: the draws and the status of each step.")       \
+    ROWS(level, draw_gamma_gamma, "(t),(t),(t),(),(),(),(n)->(t,n),(t)", "dddQQQQ>db",                                 \
+         "Gamma-gamma: mean, alpha, beta, seed, stream, index, numbers of the draws: the draws and the status of "     \
+         "each step.")                                                                                                 \
+    ROWS(level, draw_pointing, "(t),(t),(t),(t),(t),(),(),(),(n)->(t,n),(t)", "dddddQQQQ>db",                          \
+         "Pointing: half-angle, jitters and biases of both axes, seed, stream, index, numbers of the draws: the "      \
+         "draws and the status of each step.")                                                                         \
+    ROWS(level, draw_beam_wander_marcum, "(t),(t),(t),(t),(t,k),(t,k),(),(),(),(n)->(t,n),(t)", "ddddddQQQQ>db",       \
+         "Beam wander: wander, offset, ends of a table, log transmittance and slope in it, seed, stream, index, "      \
+         "numbers of the draws: the draws and the status of each step.")                                               \
+    ROWS(level, draw_beam_wander_weibull, "(t),(t),(t),(t),(t),(),(),(),(n)->(t,n),(t)", "dddddQQQQ>db",               \
+         "Log-negative Weibull: log of the highest, scale, exponent, wander, offset, seed, stream, index, numbers of " \
+         "the draws: the draws and the status of each step.")                                                          \
+    ROWS(level, draw_total_probability, "(t),(t),(t),(t),(t),(),(),(),(n)->(t,n),(t)", "dddddQQQQ>db",                 \
+         "Total probability: log median, deviation, scale, exponent, wander, seed, stream, index, numbers of the "     \
+         "draws: the draws and the status of each step.")                                                              \
+    ROWS(level, draw_circular_beam, "(t),(t),(t),(t),(),(),(),(n)->(t,n),(t)", "ddddQQQQ>db",                          \
+         "Circular beam: mean and deviation of log W^2, aperture radius, wander, seed, stream, index, numbers of the " \
+         "draws: the draws and the status of each step.")                                                              \
+    ROWS(level, draw_elliptic_beam, "(t),(t),(t),(t),(t),(),(),(),(n)->(t,n),(t)", "dddddQQQQ>db",                     \
+         "Elliptic beam: mean of Theta, deviations of half its sum and difference, (a/W0)^2, wander/a, seed, stream, " \
+         "index, numbers of the draws: the draws and the status of each step.")                                        \
+    LANES(level, weibull_shape, "()->(),(),()", "d>ddd", "Lambda, ell and Q of the Weibull approximation, from q.")    \
     ROWS(level, fading_occupancy, "(t,n),(),(),(),()->(t,n),(t)", "ddQQQ>db",                                          \
          "Part of each step in each fading node: weights, correlation time over step, seed, stream, realisation.")     \
     ROWS(level, sample_counts, "(t,n,c,o),(t,n),(c),(t),(),(),()->(t,c,o),(t,c),(t)", "dddqQQQ>qqb",                   \

@@ -17,6 +17,7 @@ enum philox_purpose {
     PHILOX_SETTINGS = 2,
     PHILOX_OUTCOMES = 3,
     PHILOX_DRAWS = 4, /* single draws, addressed by an index */
+    PHILOX_LAWS = 5,
     PHILOX_SCREEN_SPECTRUM = 16,
     PHILOX_SCREEN_MODES = 17,
     PHILOX_SENSOR_NOISE = 18,

@@ -14,6 +14,7 @@ from qphys.channels.laws import (
     BeamWanderWeibull,
     Beta,
     CircularBeam,
+    EllipticBeam,
     GammaGamma,
     LogNormal,
     Pointing,
@@ -22,7 +23,8 @@ from qphys.channels.laws import (
     TotalProbability,
     joined,
 )
-from qphys.channels.laws.law import at, of_steps
+from qphys.channels.laws.aperture import log_captured_share
+from qphys.channels.laws.law import at, branch, of_steps
 from qphys.channels.quadrature import panels
 
 #: Law, its largest transmittance (or where nothing is left above), tolerance of integrals over its density.
@@ -142,6 +144,100 @@ def test_steps_do_not_see_one_another(case):
     rows[0] *= 0.5
     np.testing.assert_array_equal(law.cumulative(rows)[1:], law.cumulative(x)[1:])
     assert isinstance(law.name, str) and len(law.validity) > 40
+
+
+# Draws
+
+DRAWN = {
+    **{name: make for name, (make, _, _) in ZOO.items()},
+    "log-normal cut in its rise": lambda: LogNormal(0.6, [50.0, 2.0, 0.5]),
+    "beta of shapes below 1": lambda: Beta([0.1, 0.3], [4.0, 1.5]),
+    "gamma-gamma of shapes below 1": lambda: GammaGamma(1e-3, alpha=[0.4, 3.0], beta=[0.7, 0.8]),
+    "elliptic beam": lambda: EllipticBeam.of_weak_turbulence(
+        0.02, [0.012, 0.025], distance=2e3, wavelength=808e-9, structure_constant=1e-15
+    ),
+}
+
+
+def quantiles(law, shares):
+    """Transmittances up to which the law has the shares, shape (T, len(shares)), by bisection of its cumulative."""
+    steps = law.mean.size
+    low, high = np.full((steps, len(shares)), np.log(1e-300)), np.zeros((steps, len(shares)))
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        above = law.cumulative(np.exp(middle)) > np.array(shares)
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    return np.exp(high)
+
+
+def counts_agree(law, draws, shares):
+    """Draws beyond quantiles of the law, below and above, within 4.5 deviations of the binomial and one draw."""
+    below, above = quantiles(law, shares), quantiles(law, 1.0 - np.array(shares))
+    for j, share in enumerate(shares):
+        expected = share * draws.shape[1]
+        slack = 4.5 * np.sqrt(expected) + 1.0
+        assert np.all(np.abs(np.sum(draws <= below[:, j, None], axis=-1) - expected) < slack)
+        assert np.all(np.abs(np.sum(draws > above[:, j, None], axis=-1) - expected) < slack)
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_draws_have_the_law(name):
+    """Kolmogorov-Smirnov at one in 10,000, the mean within 4 standard errors, tails of 1e-3 by their counts."""
+    law, number = DRAWN[name](), 20_011
+    draws = law.draw(number, seed=20161219, stream=1, index=2)
+    assert draws.shape == (law.mean.size, number) and np.all(np.isfinite(draws)) and np.all(draws >= 0.0)
+    error = law.mean * np.sqrt(law.scintillation_index / number)
+    assert np.all(np.abs(draws.mean(axis=-1) - law.mean) < 4.0 * error)
+    grid_ = np.quantile(draws, np.linspace(0.0, 1.0, 129), axis=-1).T
+    below = law.cumulative(grid_)
+    for t in range(law.mean.size):
+        assert stats.kstest(draws[t], lambda v, t=t: np.interp(v, grid_[t], below[t])).pvalue > 1e-4
+    counts_agree(law, draws, [1e-3, 1e-2])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DRAWN)
+def test_tails_of_the_draws_are_those_of_the_law(name):
+    """To 1e-6: of four million draws four lie beyond, by the counts below and above the law's own quantiles."""
+    law = DRAWN[name]()
+    counts = [law.draw(1_000_003, seed=7, stream=11, index=index) for index in range(4)]
+    counts_agree(law, np.concatenate(counts, axis=-1), [1e-6, 1e-5, 1e-4])
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_draws_do_not_depend_on_how_many_are_asked_for_and_do_on_the_key(name):
+    law = DRAWN[name]()
+    draws = law.draw(203, seed=1, stream=2, index=3)
+    np.testing.assert_array_equal(law.draw(7, seed=1, stream=2, index=3), draws[:, :7])
+    for key in ({"seed": 2, "stream": 2, "index": 3}, {"seed": 1, "stream": 3, "index": 3}, {"seed": 1, "stream": 2}):
+        assert np.mean(law.draw(203, **key) == draws) < 0.05
+
+
+def test_factors_of_a_product_are_drawn_independently():
+    """Of two equal factors and of nested ones: correlation within 4.5 standard errors of 0."""
+    factor = Pointing.rayleigh(5.0, 1.0)
+    law = Product(Product(factor, factor), factor)
+    inner = law.first.draw(20_011, seed=1, stream=branch(2, 0))[0]
+    parts = [
+        np.log(factor.draw(20_011, seed=1, stream=s)[0])
+        for s in (branch(branch(2, 0), 0), branch(branch(2, 0), 1), branch(2, 1))
+    ]
+    np.testing.assert_allclose(np.log(inner), parts[0] + parts[1], rtol=1e-12)
+    np.testing.assert_allclose(np.log(law.draw(20_011, seed=1, stream=2)[0]), sum(parts), rtol=1e-12)
+    correlation = np.corrcoef(parts)[np.triu_indices(3, 1)]
+    assert np.all(np.abs(correlation) < 4.5 / np.sqrt(20_011))
+
+
+def test_table_of_the_marcum_draws_is_as_exact_as_documented():
+    """Between its nodes, down to where the transmittance underflows: 2e-6 of the transmittance."""
+    law = BeamWanderMarcum([1.0, 1e-3, 30.0, 1.0], 1.0, wander=[0.5, 2.0, 5.0, 50.0])
+    first, last, level, slope = law.table
+    for t in range(4):
+        k, x = np.arange(0, 511, 3), 0.5
+        width = (last[t] - first[t]) / 511
+        middle = 0.5 * (level[t][k] + level[t][k + 1]) + width * (slope[t][k] - slope[t][k + 1]) / 8
+        exact = log_captured_share(first[t] + (k + x) * width, 1.0, aperture_radius=law.aperture_radius[t])
+        np.testing.assert_allclose(middle, exact, atol=2e-6)
 
 
 # Log-normal
@@ -326,6 +422,7 @@ def test_product_of_two_power_laws_is_known_on_paper():
         (lambda: Scaled(Beta(0.1, 0.1), -1.0), "factor must be above 0"),
         (lambda: Scaled(Beta(0.1, 0.1), [1.0, 0.5]), "factor of shape"),
         (lambda: of_steps(np.ones((2, 2))), r"shape \(T,\)"),
+        (lambda: Beta(0.1, 0.1).draw(-1, seed=1, stream=1), "-1 draws"),
         (lambda: at(0.5, 3), r"of shape \(X,\) or \(T, X\)"),
     ],
 )

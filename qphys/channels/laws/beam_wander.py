@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from qphys.channels.fading import gauss_rule
 from qphys.channels.laws.aperture import log_captured_share, weibull_shape
-from qphys.channels.laws.law import at, in_parts, require, settle
+from qphys.channels.laws.law import at, drawn, in_parts, require, settle
 from qphys.channels.quadrature import panels
 from qphys.stages import Floats
 
@@ -147,6 +147,12 @@ class BeamWanderMarcum(_BeamWander):
         wide = np.hypot(self.beam_radius, 2.0 * self.wander)
         return np.exp(log_captured_share(self.offset, wide, aperture_radius=self.aperture_radius))
 
+    def draw(self, number: int, *, seed: int, stream: int, index: int = 0) -> Floats:
+        """`number` independent transmittances of every step, shape (T, number); a function of step, place and key alone."""
+        first, last, level, slope = self.table
+        parameters = (self.wander, self.offset, first, last, level, slope)
+        return drawn("beam_wander_marcum", *parameters, number=number, seed=seed, stream=stream, index=index)
+
     def _log_share(self, r: Floats, steps: slice) -> Floats:
         def part(some: slice) -> tuple[Floats]:
             w, a = self.beam_radius[steps][some, None], self.aperture_radius[steps][some, None]
@@ -246,6 +252,11 @@ class BeamWanderWeibull(_BeamWander):
         """Scale R [m], shape (T,)."""
         logarithm, exponent, _ = weibull_shape(4.0 * (self.aperture_radius / self.beam_radius) ** 2)
         return np.asarray(self.aperture_radius * logarithm ** (-1.0 / exponent))
+
+    def draw(self, number: int, *, seed: int, stream: int, index: int = 0) -> Floats:
+        """`number` independent transmittances of every step, shape (T, number); a function of step, place and key alone."""
+        parameters = (np.log(self.highest), self.scale, self.exponent, self.wander, self.offset)
+        return drawn("beam_wander_weibull", *parameters, number=number, seed=seed, stream=stream, index=index)
 
     def _log_share(self, r: Floats, steps: slice) -> Floats:
         ratio = r / self.scale[steps, None]

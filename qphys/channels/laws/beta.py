@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qphys.channels.fading import from_jacobi
-from qphys.channels.laws.law import at, require, settle
+from qphys.channels.laws.law import at, drawn, require, settle
 from qphys.stages import Floats
 
 
@@ -117,3 +117,7 @@ class Beta:
         beside = np.where(k == 1, 4.0 * (1.0 + a) * (1.0 + b) / ((2.0 + s) ** 2 * (3.0 + s)), beside)
         deviation, weights = from_jacobi(0.5 * shift, 0.5 * np.sqrt(beside))
         return np.clip(self.mean[:, None] + deviation, 0.0, 1.0), weights
+
+    def draw(self, number: int, *, seed: int, stream: int, index: int = 0) -> Floats:
+        """`number` independent transmittances of every step, shape (T, number); a function of step, place and key alone."""
+        return drawn("beta", self.alpha, self.beta, number=number, seed=seed, stream=stream, index=index)

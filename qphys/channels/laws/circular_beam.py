@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from qphys.channels.fading import gauss_rule
 from qphys.channels.laws.aperture import weibull_shape
-from qphys.channels.laws.law import at, in_parts, of_steps, require, settle
+from qphys.channels.laws.law import at, drawn, in_parts, of_steps, require, settle
 from qphys.channels.quadrature import panels
 from qphys.stages import Floats
 
@@ -152,6 +152,11 @@ class CircularBeam:
 
         nodes, weights = in_parts(part, self.wander.size, at_once=16)
         return nodes, weights
+
+    def draw(self, number: int, *, seed: int, stream: int, index: int = 0) -> Floats:
+        """`number` independent transmittances of every step, shape (T, number); a function of step, place and key alone."""
+        parameters = (self.log_square, np.sqrt(self.log_square_variance), self.aperture_radius, self.wander)
+        return drawn("circular_beam", *parameters, number=number, seed=seed, stream=stream, index=index)
 
     def _evaluate(self, x: ArrayLike) -> tuple[Floats, Floats]:
         from scipy.special import ndtr

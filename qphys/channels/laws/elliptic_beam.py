@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from qphys.channels.fading import gauss_rule
 from qphys.channels.laws.aperture import weibull_shape
-from qphys.channels.laws.law import at, in_parts, of_steps, require, settle
+from qphys.channels.laws.law import at, drawn, in_parts, of_steps, require, settle
 from qphys.channels.quadrature import panels
 from qphys.stages import Floats
 
@@ -178,6 +178,13 @@ class EllipticBeam:
 
         nodes, weights = in_parts(part, self.wander.size, at_once=16)
         return nodes, weights
+
+    def draw(self, number: int, *, seed: int, stream: int, index: int = 0) -> Floats:
+        """`number` independent transmittances of every step, shape (T, number); a function of step, place and key alone."""
+        common, apart = self._spreads(slice(None))
+        ratio = (self.aperture_radius / self.launch_radius) ** 2
+        parameters = (self.theta, common, apart, ratio, self.wander / self.aperture_radius)
+        return drawn("elliptic_beam", *parameters, number=number, seed=seed, stream=stream, index=index)
 
     def _spreads(self, some: slice) -> tuple[Floats, Floats]:
         """Deviations of half the sum and half the difference of the two logarithms."""

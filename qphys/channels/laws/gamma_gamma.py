@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qphys.channels.fading import from_jacobi, gauss_rule
-from qphys.channels.laws.law import at, in_parts, require, settle
+from qphys.channels.laws.law import at, drawn, in_parts, require, settle
 from qphys.stages import Floats
 
 _CELLS: Final = 401
@@ -161,6 +161,10 @@ class GammaGamma:
         joint = share_x[:, :, None] * share_y[:, None, :]
         steps = self.mean.size
         return gauss_rule(product.reshape(steps, -1), joint.reshape(steps, -1), number=number)
+
+    def draw(self, number: int, *, seed: int, stream: int, index: int = 0) -> Floats:
+        """`number` independent transmittances of every step, shape (T, number); a function of step, place and key alone."""
+        return drawn("gamma_gamma", self.mean, self.alpha, self.beta, number=number, seed=seed, stream=stream, index=index)
 
     def _large_cells(self, steps: slice) -> tuple[Floats, Floats]:
         """Values of the second factor and their shares, by the trapezoidal rule in the logarithm (error exp(-c/h))."""

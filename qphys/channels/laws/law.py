@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from qphys.core import KERNELS
 from qphys.stages import Floats
+
+_WORD: Final = 2**64
 
 
 class Law(Protocol):
@@ -41,6 +44,9 @@ class Law(Protocol):
 
     def rule(self, number: int) -> tuple[Floats, Floats]:
         """Gauss quadrature: `number` transmittances and weights, shape (T, N), that keep 2 N - 1 moments."""
+
+    def draw(self, number: int, *, seed: int, stream: int, index: int = 0) -> Floats:
+        """`number` independent transmittances of every step, shape (T, number); a function of step, place and key alone."""
 
 
 def of_steps(*parameters: ArrayLike) -> list[Floats]:
@@ -82,3 +88,44 @@ def in_parts(work: Callable[[slice], tuple[Floats, ...]], steps: int, *, at_once
     """Results of a function of a slice of steps, slice by slice: what it holds in memory stays small."""
     parts = [work(slice(first, first + at_once)) for first in range(0, max(steps, 1), at_once)]
     return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+
+
+def drawn(kernel: str, *parameters: Floats, number: int, seed: int, stream: int, index: int) -> Floats:
+    """Draws of a law by its kernel.
+
+    Parameters
+    ----------
+    kernel : str
+        Name of the kernel, without ``draw_``.
+    *parameters : ndarray
+        Its parameters, shape (T,), of a table (T, K).
+    number : int
+        Draws of each step.
+    seed, stream, index : int
+        Key: draw n of step t is a function of these, t and n, whatever the number. `stream` is 64 bits of the digest of what
+        is simulated, `index` the realisation.
+
+    Returns
+    -------
+    ndarray
+        Transmittances [1], shape (T, number).
+
+    Raises
+    ------
+    ValueError
+        A parameter is outside the kernel's range, or the number negative.
+    """
+    if number < 0:
+        raise ValueError(f"{number} draws; must be 0 or more")
+    key = (np.uint64(seed % _WORD), np.uint64(stream % _WORD), np.uint64(index % _WORD))
+    values, status = KERNELS[f"draw_{kernel}"](*parameters, *key, np.arange(number, dtype=np.uint64))
+    require(status == 0, f"the kernel draw_{kernel} refuses the parameters")
+    return np.asarray(values, dtype=np.float64)
+
+
+def branch(stream: int, number: int) -> int:
+    """Stream of one factor of a product: the bits mixed (splitmix64; Steele, Lea and Flood 2014), so that none meet."""
+    z = (stream + (number + 1) * 0x9E3779B97F4A7C15) % _WORD
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % _WORD
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EB % _WORD
+    return z ^ (z >> 31)

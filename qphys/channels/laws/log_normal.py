@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qphys.channels.fading import log_normal_rule, truncated_median
-from qphys.channels.laws.law import at, of_steps, require, settle
+from qphys.channels.laws.law import at, drawn, of_steps, require, settle
 from qphys.channels.laws.truncated_normal import log_moment, log_tail_density, log_tail_share, standard_points
 from qphys.stages import Floats
 
@@ -148,6 +148,15 @@ class LogNormal:
         """Gauss quadrature: `number` transmittances and weights, shape (T, N), that keep 2 N - 1 moments."""
         nodes, weights = log_normal_rule(self.log_variance, upper=self.upper / self.mean, number=number)
         return nodes * self.mean[:, None], weights
+
+    def draw(self, number: int, *, seed: int, stream: int, index: int = 0) -> Floats:
+        """`number` independent transmittances of every step, shape (T, number); a function of step, place and key alone."""
+        mu, sigma, z_upper = self._parameters
+        still = self._still[:, 0]
+        median, deviation = np.log(self.mean) + np.where(still, 0.0, mu), np.where(still, 0.0, sigma)
+        limit = np.where(still, np.inf, z_upper)
+        values = drawn("log_normal", median, deviation, limit, number=number, seed=seed, stream=stream, index=index)
+        return np.minimum(values, self.upper[:, None])
 
     @property
     def _still(self) -> NDArray[np.bool_]:

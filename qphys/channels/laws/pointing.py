@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qphys.channels.fading import gauss_rule
-from qphys.channels.laws.law import at, in_parts, require, settle
+from qphys.channels.laws.law import at, drawn, in_parts, require, settle
 from qphys.channels.quadrature import panels
 from qphys.stages import Floats
 
@@ -154,6 +154,11 @@ class Pointing:
     def rule(self, number: int) -> tuple[Floats, Floats]:
         """Gauss quadrature: `number` transmittances and weights, shape (T, N), that keep 2 N - 1 moments."""
         return gauss_rule(*self._product(number), number=number)
+
+    def draw(self, number: int, *, seed: int, stream: int, index: int = 0) -> Floats:
+        """`number` independent transmittances of every step, shape (T, number); a function of step, place and key alone."""
+        jitter, bias = (self.jitter_x, self.jitter_y), (self.bias_x, self.bias_y)
+        return drawn("pointing", self.half_angle, *jitter, *bias, number=number, seed=seed, stream=stream, index=index)
 
     @property
     def _bias(self) -> Floats:

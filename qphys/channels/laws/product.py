@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qphys.channels.fading import gauss_rule
-from qphys.channels.laws.law import Law, at, require
+from qphys.channels.laws.law import Law, at, branch, require
 from qphys.stages import Floats
 
 
@@ -79,6 +79,11 @@ class Product:
     def rule(self, number: int) -> tuple[Floats, Floats]:
         """Gauss quadrature: `number` transmittances and weights, shape (T, N), that keep 2 N - 1 moments."""
         return gauss_rule(*self._multiplied(number), number=number)
+
+    def draw(self, number: int, *, seed: int, stream: int, index: int = 0) -> Floats:
+        """`number` independent transmittances of every step, shape (T, number); a function of step, place and key alone."""
+        x = self.first.draw(number, seed=seed, stream=branch(stream, 0), index=index)
+        return self.factor[:, None] * x * self.second.draw(number, seed=seed, stream=branch(stream, 1), index=index)
 
     def _multiplied(self, number: int) -> tuple[Floats, Floats]:
         x, share_x = self.first.rule(number)
@@ -165,6 +170,10 @@ class Scaled:
         """Gauss quadrature: `number` transmittances and weights, shape (T, N), that keep 2 N - 1 moments."""
         x, weights = self.law.rule(number)
         return x * self.factor[:, None], weights
+
+    def draw(self, number: int, *, seed: int, stream: int, index: int = 0) -> Floats:
+        """`number` independent transmittances of every step, shape (T, number); a function of step, place and key alone."""
+        return self.factor[:, None] * self.law.draw(number, seed=seed, stream=stream, index=index)
 
 
 def joined(turbulence: Law, pointing: Law | None, *, factor: ArrayLike = 1.0) -> Law:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from qphys.channels.fading import gauss_rule
 from qphys.channels.laws.aperture import weibull_shape
-from qphys.channels.laws.law import at, in_parts, of_steps, require, settle
+from qphys.channels.laws.law import at, drawn, in_parts, of_steps, require, settle
 from qphys.channels.laws.truncated_normal import log_moment, log_tail_density, log_tail_share, standard_points
 from qphys.channels.quadrature import panels
 from qphys.stages import Floats
@@ -230,6 +230,13 @@ class TotalProbability:
 
         nodes, weights = in_parts(part, self.wander.size, at_once=16)
         return nodes, weights
+
+    def draw(self, number: int, *, seed: int, stream: int, index: int = 0) -> Floats:
+        """`number` independent transmittances of every step, shape (T, number); a function of step, place and key alone."""
+        logarithm, exponent, _ = weibull_shape(4.0 * (self.aperture_radius / self.beam_radius) ** 2)
+        scale = self.aperture_radius * logarithm ** (-1.0 / exponent)
+        parameters = (self.log_median, np.sqrt(self.log_variance), scale, exponent, self.wander)
+        return drawn("total_probability", *parameters, number=number, seed=seed, stream=stream, index=index)
 
     def _grid(self, every: int, steps: slice = slice(None)) -> tuple[Floats, Floats]:
         """Offsets times standard normals."""
