@@ -1,4 +1,4 @@
-"""The finite keys of one decoy: twin, faults, the papers read anew, and soundness where the truth is known."""
+"""The finite keys of one decoy: twin, faults, and the papers read anew. Soundness: test_soundness.py."""
 
 from __future__ import annotations
 
@@ -238,83 +238,3 @@ def test_key_grows_with_counts_and_falls_with_errors_and_stricter_epsilon() -> N
     assert key() > key(eps_secrecy=1e-12)
     assert key(key_counts=[8.1e6, 1.06e6]) > key()
     assert key(sampling_bound=np.int8(1)) >= key(), "the exact tail is never looser than Serfling's inequality"
-
-
-def truth(count: int, seed: int, small: bool) -> tuple[dict[str, Any], dict[str, Array]]:
-    """Counts whose photon numbers are known.
-
-    An eavesdropper fixes how many vacuum, single-photon, two- and three-photon events there are and which of them err; the
-    intensity of each is then drawn by Bayes' rule, as the sender chose it. Half of the vacuum events err. Of the
-    single photons of both bases a fixed number would err in the test basis; which of them are tested is chance.
-    """
-    rng = np.random.default_rng(seed)
-    mu, p = np.array([0.5, 0.15]), np.array([0.6, 0.4])
-    scale = 1 if small else 40
-    # Yields of photon numbers 0 to 3 that an attacker likes: few single photons, all multi-photon events.
-    events = {"key": np.array([300, 9000, 3100, 500]) * scale, "test": np.array([150, 3000, 1000, 170]) * scale}
-    wrong_singles = (30 if small else 3600, 4000 * scale + 8000 * scale)
-    photons = np.arange(4)
-    weight = p[:, np.newaxis] * np.exp(-mu[:, np.newaxis]) * mu[:, np.newaxis] ** photons
-    share = (weight / weight.sum(axis=0))[0]
-    single = events["key"][1] + events["test"][1]
-    test_wrong = rng.hypergeometric(wrong_singles[0], single - wrong_singles[0], events["test"][1], count)
-    counts, errors = {}, {}
-    for basis, of in events.items():
-        wrong = [
-            np.full(count, of[0] // 2),
-            test_wrong if basis == "test" else np.full(count, 100),
-            *[np.full(count, 20)] * 2,
-        ]
-        right_first = [rng.binomial(of[k] - wrong[k], share[k]) for k in photons]
-        wrong_first = [rng.binomial(wrong[k], share[k]) for k in photons]
-        first, bad = sum(right_first) + sum(wrong_first), sum(wrong_first)
-        total, total_bad = of.sum(), sum(wrong)
-        counts[basis] = np.stack([first, total - first], axis=-1).astype(np.float64)
-        errors[basis] = np.stack([bad, total_bad - bad], axis=-1).astype(np.float64)
-    told = {
-        "test_counts": counts["test"],
-        "test_errors": errors["test"],
-        "mean_photon_numbers": mu,
-        "key_probabilities": p,
-        "test_probabilities": p,
-        "error_correction_efficiency": 1.16,
-        "eps_correctness": 1e-15,
-    }
-    known = {
-        "single": np.full(count, events["key"][1]),
-        "test_single": np.full(count, events["test"][1]),
-        "test_wrong": test_wrong,
-        "key_wrong": wrong_singles[0] - test_wrong,
-        "vacuum": np.full(count, events["key"][0]),
-        "key_counts": counts["key"],
-        "key_errors": errors["key"],
-    }
-    return told, known
-
-
-@pytest.mark.parametrize("small", [True, False], ids=["few errors", "many errors"])
-@pytest.mark.parametrize("proof", core.ONE_DECOY_PROOFS)
-@pytest.mark.parametrize("eps", [1e-2, 1e-3])
-def test_bounds_fail_no_more_often_than_their_epsilon_where_the_truth_is_known(eps: float, proof: str, small: bool) -> None:
-    trials = 20011
-    told, known = truth(trials, seed=7, small=small)
-    terms = 19 if proof == "rusca2018" else 15
-    for policy in core.ONE_DECOY_SAMPLING_BOUNDS:
-        key = core.one_decoy(
-            known["key_counts"],
-            known["key_errors"],
-            **told,
-            eps_secrecy=terms * eps,
-            proof=proof,
-            sampling_bound=policy,
-        )
-        # Each bound rests on several terms of probability eps; the phase error on one more, given the others.
-        allowed = trials * eps + 4 * sqrt(trials * eps)
-        assert np.sum(key.single_photon_lower > known["single"]) <= 5 * allowed
-        assert np.sum(key.test_single_photon_lower > known["test_single"]) <= 5 * allowed
-        assert np.sum(key.test_single_photon_error_upper < known["test_wrong"]) <= 2 * allowed
-        assert np.sum(key.vacuum_lower > known["vacuum"]) <= 2 * allowed
-        rate = known["key_wrong"] / known["single"]
-        assert np.sum(key.phase_error_upper < rate) <= allowed
-        # The bounds are not idle: with this many events they prove most of the single photons.
-        assert np.median(key.single_photon_lower) > (0.3 if small else 0.6) * known["single"][0]
