@@ -11,9 +11,11 @@ from typing import Final
 from qphys.channels.arms import SplitLossTable, join
 from qphys.channels.fibre import Fibre
 from qphys.channels.free_space import FreeSpace
+from qphys.channels.horizontal import Horizontal
 from qphys.channels.link import attenuated
 from qphys.channels.table import FixedLoss, LossTable
 from qphys.channels.terminal import ReceivingTerminal, Terminal
+from qphys.channels.uplink import Uplink
 from qphys.record import Record
 
 KINDS: Final[dict[str, type[Record]]] = {
@@ -22,6 +24,8 @@ KINDS: Final[dict[str, type[Record]]] = {
     "fixed": FixedLoss,
     "fibre": Fibre,
     "split-table": SplitLossTable,
+    "uplink": Uplink,
+    "horizontal": Horizontal,
 }
 """Kind of channel, as it stands in TOML, and its record."""
 
