@@ -25,7 +25,7 @@ PROBABILITIES: Final = (0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99
 FADES_DB: Final = (3.0, 6.0, 10.0, 20.0)
 
 RELATIVE_DB: Final = np.concatenate(
-    [np.arange(-60.0, -12.0, 0.5), np.arange(-12.0, -3.0, 0.1), np.arange(-3.0, 3.0, 0.02), np.arange(3.0, 12.1, 0.1)]
+    [np.arange(-60.0, -12.0, 1.0), np.arange(-12.0, -3.0, 0.25), np.arange(-3.0, 3.0, 0.1), np.arange(3.0, 12.1, 0.25)]
 )
 """Levels about the mean transmittance at which the law is told: closest where most of it lies."""
 

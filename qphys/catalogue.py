@@ -29,7 +29,7 @@ ROOMS: Final[dict[str, str]] = {
     "orbit": "satellites",
     "station": "stations",
     "terminal": "terminals",
-    "launch": "terminals",
+    "launch": "launches",
     "source": "sources",
     "channel": "channels",
     "atmosphere": "atmospheres",
@@ -40,7 +40,7 @@ ROOMS: Final[dict[str, str]] = {
 }
 """Key of a table in a run or model, and the folder in which its models lie."""
 
-FOLDERS: Final = (*dict.fromkeys(ROOMS.values()), "experiments", "tables")
+FOLDERS: Final = (*ROOMS.values(), "experiments", "tables")
 
 
 def own_folder() -> Path:

@@ -31,7 +31,7 @@ qphys --version
 qphys models list --json | python -c '
 import json, sys
 rooms = {row["room"] for row in json.load(sys.stdin)}
-assert {"satellites", "stations", "terminals", "sources", "channels", "atmospheres", "receivers", "detectors",
+assert {"satellites", "stations", "terminals", "launches", "sources", "channels", "atmospheres", "receivers", "detectors",
         "experiments", "tables"} <= rooms, rooms
 '
 qphys compare micius-2017 --json --quiet >comparison.json

@@ -15,7 +15,7 @@ from qphys.channels.horizontal import Horizontal
 from qphys.channels.link import attenuated
 from qphys.channels.table import FixedLoss, LossTable
 from qphys.channels.terminal import ReceivingTerminal, Terminal
-from qphys.channels.uplink import Uplink
+from qphys.channels.uplink import Launch, Uplink
 from qphys.record import Record
 
 KINDS: Final[dict[str, type[Record]]] = {
@@ -34,10 +34,13 @@ __all__ = [
     "Fibre",
     "FixedLoss",
     "FreeSpace",
+    "Horizontal",
+    "Launch",
     "LossTable",
     "ReceivingTerminal",
     "SplitLossTable",
     "Terminal",
+    "Uplink",
     "attenuated",
     "join",
 ]

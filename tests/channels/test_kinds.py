@@ -286,12 +286,13 @@ def test_terminal_hands_its_numbers_to_the_sight():
     assert set(numbers) <= set(Sight.__dataclass_fields__)
 
 
-@pytest.mark.parametrize("room", ["terminals", "channels"])
+@pytest.mark.parametrize("room", ["terminals", "launches", "channels"])
 def test_every_model_is_sound_and_tells_where_its_values_come_from(room):
     catalogue = Catalogue()
     for name in catalogue.names(room):
         table = catalogue.read(room, name)
-        record = channels.Terminal if room == "terminals" else channels.KINDS[table["kind"]]
+        telescopes = {"terminals": channels.Terminal, "launches": channels.Launch}
+        record = telescopes.get(room) or channels.KINDS[table["kind"]]
         parse(record, table, name)
         assert_origins(table, name)
 
