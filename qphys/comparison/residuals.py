@@ -277,15 +277,19 @@ SINGLE_ARM: Final = (
 
 
 def rows(compared: xr.Dataset, case: str) -> list[dict[str, Any]]:
-    """Rows of one case as a person reads them: published, simulated, residual."""
+    """Rows of one case as a person reads them: published, simulated, residual.
+
+    Numbers of a claim ``formula`` are printed nowhere: they stand under "by formula", and not under "published".
+    """
     found = []
     for index in np.flatnonzero(compared["case"].values.astype(str) == case):
         row = {name: compared[name].values[index].item() for name in _COLUMNS}
+        formula = row["claim"] == "formula"
         found.append(
             {
-                "published number": row["name"].replace("_", " "),
+                "compared number" if formula else "published number": row["name"].replace("_", " "),
                 "unit": row["unit"],
-                "published": row["published"],
+                "by formula" if formula else "published": row["published"],
                 "simulated": row["simulated"],
                 "sample sigma": row["sampled_sigma"],
                 "residual %": round(row["residual_percent"], 2),

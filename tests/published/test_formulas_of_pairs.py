@@ -16,23 +16,34 @@ def residuals(name: str) -> dict[str, float]:
     return dict(zip(table["name"].values, np.asarray(table["residual_percent"].values), strict=True))
 
 
-def test_gain_errors_and_key_are_those_of_ma_fung_lo() -> None:
+def test_gain_errors_and_key_are_those_of_ma_fung_lo_at_six_losses() -> None:
     # Oracle: Eq. 9 exact to the six digits told; Eq. 10 lacks a factor of dark counts and takes a flip for a rotation.
     found = residuals("ma-fung-lo-2007")
-    assert abs(found["coincidence_rate"]) < 2e-4 and abs(found["coincidence_rate_30_db"]) < 2e-4
-    assert abs(found["error_rate"]) < 0.02 and abs(found["error_rate_30_db"]) < 0.02
+    assert len(found) == 18
+    largest = {"coincidence_rate": 2e-4, "error_rate": 0.02, "key_rate": 0.02}
+    for name, residual in found.items():
+        assert abs(residual) < next(bound for start, bound in largest.items() if name.startswith(start)), name
 
 
-def test_errors_beside_neumann_are_fewer_in_proportion_to_efficiency_and_accidentals() -> None:
-    # Law: partners that were seen make double clicks, (eta_A + eta_B) CC_acc of CC_m, hand arithmetic at both losses.
+def test_errors_beside_neumann_are_fewer_by_the_triples_of_clicks() -> None:
+    # Law, by hand (docs/physics/pairs.md): passive receivers, 3/2 (1/4 + e/2 - E) q / CC_m; the rest is of order B t_CC.
     found = residuals("neumann-2021")
-    doubled = []
-    for name, eta, rate, window, told, error in (
-        ("20_20", 1e-2, 599.428e6, 134e-12, 50429.5, 0.0586843),
-        ("30_30", 1e-3, 991.503e6, 76e-12, 829.231, 0.0616191),
+    assert len(found) == 15
+    for name, eta, rate, window, flip, told, error in (
+        ("20_20", (1e-2, 1e-2), 599.428e6, 134e-12, 0.0121, 50429.5, 0.0586843),
+        ("30_20", (1e-3, 1e-2), 484.948e6, 93e-12, 0.0535, 3909.06, 0.0784874),
+        ("40_20", (1e-4, 1e-2), 766.316e6, 86e-12, 0.0295, 633.711, 0.0670452),
+        ("30_30", (1e-3, 1e-3), 991.503e6, 76e-12, 0.0182, 829.231, 0.0616191),
+        ("40_40", (1e-4, 1e-4), 1235.352e6, 46e-12, 0.0401, 10.1038, 0.0721053),
     ):
-        accidentals = (rate * eta + 100.0) ** 2 * window
-        doubled.append(found[f"error_rate_{name}"] / (100 * 2 * eta * accidentals / told / error))
-        assert -0.5 < doubled[-1] < 0.0
-        assert abs(found[f"coincidence_rate_{name}"]) < 0.2
-    assert doubled[0] == pytest.approx(doubled[1], rel=0.1)
+        singles = [rate * e + 100.0 for e in eta]
+        triples = (told - singles[0] * singles[1] * window) * sum(singles) * window / told
+        fewer = 1.5 * triples * (0.25 + flip / 2 - error) / error
+        assert 1.0 < -found[f"error_rate_{name}"] / (100 * fewer) < 1.0 + 2.0 * rate * window
+        assert found[f"coincidence_rate_{name}"] == pytest.approx(-100 * triples, rel=rate * window, abs=5e-4)  # six digits told
+
+
+def test_numbers_of_formulas_are_not_called_published() -> None:
+    tables = compare_report("neumann-2021").tables
+    rows = [row for title, rows in tables.items() if "(formula)" in title for row in rows]
+    assert rows and all("by formula" in row and "published" not in row for row in rows)
