@@ -4,7 +4,7 @@ The verbs of the command line, for notebooks; each returns an xarray Dataset. Th
 
 >>> import qphys
 >>> sorted(qphys.__all__)
-['UserError', 'analyze', 'channel', 'compare', 'info', 'models', 'open_statistics', 'optimize', 'plot', 'run']
+['UserError', 'analyze', 'channel', 'compare', 'info', 'keyrate', 'models', 'open_statistics', 'optimize', 'plot', 'run']
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from qphys.catalogue import models
     from qphys.errors import UserError
     from qphys.keyrates.analyze import analyze
+    from qphys.keyrates.protocol_files import keyrate
     from qphys.optimizer import optimize
     from qphys.pipeline import compare, run
     from qphys.plots import draw as plot
@@ -28,6 +29,7 @@ _PLACES: Final = {
     "channel": ("qphys.budget", "channel"),
     "compare": ("qphys.pipeline", "compare"),
     "info": ("qphys.statistics", "info"),
+    "keyrate": ("qphys.keyrates", "keyrate"),
     "models": ("qphys.catalogue", "models"),
     "optimize": ("qphys.optimizer", "optimize"),
     "open_statistics": ("qphys.statistics", "open_statistics"),
@@ -35,7 +37,19 @@ _PLACES: Final = {
     "run": ("qphys.pipeline", "run"),
 }
 
-__all__ = ["UserError", "analyze", "channel", "compare", "info", "models", "open_statistics", "optimize", "plot", "run"]
+__all__ = [
+    "UserError",
+    "analyze",
+    "channel",
+    "compare",
+    "info",
+    "keyrate",
+    "models",
+    "open_statistics",
+    "optimize",
+    "plot",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:

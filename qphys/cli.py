@@ -126,6 +126,33 @@ def analyze(
         statistics.write_result(result, output)
 
 
+@app.command(
+    epilog="Example:  qphys keyrate runs/protocols/bb84-qubit.toml --numerical\n\n"
+    "Example:  qphys keyrate runs/protocols/six-state.toml --numerical --set error_rates.Y=0.02"
+)
+def keyrate(
+    file: Annotated[Path, typer.Argument(metavar="PROTOCOL.toml", help="The protocol: states, measurements, statistics.")],
+    numerical: Annotated[
+        bool, typer.Option("--numerical", help="By optimisation with a proven lower bound; default: the closed form.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE.nc", help="Also write the result as netCDF.")
+    ] = None,
+    set_: Set = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Asymptotic secret key rate of a protocol given by its states, measurements and statistics."""
+    from qphys import keyrates, recipe, statistics
+
+    result = keyrates.keyrate(file, numerical=numerical, overrides=dict(map(recipe.parse_override, set_ or ())))
+    title = f"{result.attrs['title'] or file.stem}: key a {result.attrs['counted_by']} ({result.attrs['proof']})"
+    _table(keyrates.keyrate_rows(result), title, json=json)
+    _notes([f"{name}: {result.attrs[name]}" for name in ("security", "assumptions", "not_covered")], quiet)
+    if output:
+        statistics.write_result(result, output)
+
+
 @app.command(epilog="Example:  qphys optimize runs/optimal-decoys.toml")
 def optimize(
     file: Annotated[

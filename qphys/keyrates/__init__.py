@@ -13,6 +13,7 @@ from qphys.keyrates.analyze import (
     unproven_effects,
 )
 from qphys.keyrates.decoy_bb84 import block_epsilons, key_bases, with_proof
+from qphys.keyrates.protocol_files import keyrate, keyrate_rows
 from qphys.keyrates.settings import AnalysisSettings, settings_from
 from qphys.keyrates.table import status_names
 
@@ -24,6 +25,8 @@ __all__ = [
     "block_epsilons",
     "heading",
     "key_bases",
+    "keyrate",
+    "keyrate_rows",
     "rows",
     "rows_by_proof",
     "settings_from",

@@ -1,0 +1,733 @@
+"""Protocols as a TOML file describes them: their key rate by optimisation with proof, or in closed form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, PlainValidator, model_validator
+
+from qphys.errors import UserError, nearest
+from qphys.keyrates.efficiency_mismatch import rate_with_discarding
+from qphys.keyrates.entropies import binary_entropy, shannon_leakage
+from qphys.keyrates.numerical import Bound, Matrix, Programme, bound
+from qphys.record import Record, parse
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Floats = NDArray[np.float64]
+
+
+def _observed(value: Any) -> float | tuple[float, float]:
+    numbers = value if isinstance(value, tuple) else (value,)
+    if not all(isinstance(number, int | float) and not isinstance(number, bool) for number in numbers):
+        raise ValueError("must be a probability or an interval [low, high]")
+    if len(numbers) not in (1, 2) or not all(0.0 <= number <= 1.0 for number in numbers) or numbers[0] > numbers[-1]:
+        raise ValueError("must be a probability, 0 to 1, or an interval [low, high] of such")
+    return (float(numbers[0]), float(numbers[1])) if len(numbers) == 2 else float(numbers[0])
+
+
+Chance = Annotated[float, Field(ge=0.0, le=1.0)]
+Observed = Annotated[float | tuple[float, float], PlainValidator(_observed)]
+"""A probability that is known, or an interval [low, high]."""
+
+STATUS: Final = ("good", "no_key", "inconsistent_statistics", "solver_failed")
+
+SECURITY: Final = (
+    "asymptotic, collective attacks: the entropy is proven for every state that meets the statistics, with operators as "
+    "given; the statistics are taken as exact probabilities or intervals"
+)
+NOT_COVERED: Final = (
+    "finite-size terms, coherent attacks in finite blocks, more photons at the receiver than the given measurement has "
+    "(no flag-state squashing), pulses of discrete phase"
+)
+
+ZERO: Final = np.array([1.0, 0.0])
+ONE: Final = np.array([0.0, 1.0])
+PLUS: Final = np.array([1.0, 1.0]) / np.sqrt(2.0)
+MINUS: Final = np.array([1.0, -1.0]) / np.sqrt(2.0)
+QUBITS: Final = {"Z": (ZERO, ONE), "X": (PLUS, MINUS)}
+PAULI_X: Final = np.array([[0.0, 1.0], [1.0, 0.0]])
+PAULI_Z: Final = np.diag([1.0, -1.0])
+IMAGINARY_Y: Final = np.array([[0.0, 1.0], [-1.0, 0.0]])
+"""The Pauli matrix Y times i."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What a protocol asks of the optimisation, and what makes a key of its answer."""
+
+    programme: Programme
+    leakage: float
+    """At the Shannon limit, upper bound [bit] a trial."""
+    kept: float
+    """Probability that a trial is kept, upper end [1]."""
+    scale: float = 1.0
+    """Trials that the programme speaks of, a trial of the protocol [1], lower bound."""
+    trial: str
+    """What the key rate is counted by."""
+    assumptions: str
+    closed_entropy: float | None = None
+    """Eve's ignorance in closed form, or a bound of it [bit], where there is one."""
+    closed_source: str = ""
+
+
+class Decoy(Record):
+    """Table ``[decoy]``: the programme speaks of single photons, the leakage of all detections."""
+
+    single_photons: Observed
+    """Lower bound (the low end counts) of the single photons a signal: emitted ones for kinds that see losses
+    (``efficiency-mismatch``, ``generic``), detected ones for ``bb84-qubit`` and ``six-state``."""
+    gain: Chance
+    """Probability that a signal is kept."""
+    error_rate: Chance
+    """Of the kept signals."""
+
+
+class _Protocol(Record):
+    error_correction_efficiency: float = Field(default=1.16, ge=1.0)
+    """Disclosed bits over the Shannon limit, f_EC."""
+    decoy: Decoy | None = None
+
+    def task(self, where: str) -> Task:
+        """The programme of this protocol."""
+        raise NotImplementedError
+
+    def _with_decoy(self, task: Task) -> Task:
+        if self.decoy is None:
+            return task
+        return Task(
+            programme=task.programme,
+            leakage=self.decoy.gain * float(binary_entropy(self.decoy.error_rate)),
+            kept=self.decoy.gain,
+            scale=_ends(self.decoy.single_photons)[0],
+            trial="signal in the key basis",
+            assumptions=f"{task.assumptions}; phase-randomised pulses, bounds of the single photons as given",
+            closed_entropy=task.closed_entropy,
+            closed_source=task.closed_source,
+        )
+
+
+class ErrorRates(Record):
+    """Error rates by basis [1], numbers or intervals."""
+
+    Z: Observed
+    X: Observed
+
+
+class SixErrorRates(ErrorRates):
+    """As above, with the third basis; for the state |00> + |11> unequal results are errors in Z and X, equal ones in Y."""
+
+    Y: Observed
+
+
+QUBIT_ASSUMPTIONS: Final = (
+    "a qubit for each party (single photons, squashing), detection independent of the basis, error rates of the kept signals"
+)
+
+
+class Bb84Qubit(_Protocol):
+    """BB84 or BBM92 on qubits: error rates of both bases, key from Z.
+
+    Examples
+    --------
+    >>> protocol = parse(Bb84Qubit, {"kind": "bb84-qubit", "error_rates": {"Z": 0.05, "X": 0.11}}, "mine.toml")
+    >>> round(bound(protocol.task("mine.toml").programme).entropy_lower, 7)  # 1 - h(0.11)
+    0.500084
+    """
+
+    kind: Literal["bb84-qubit"]
+    error_rates: ErrorRates
+
+    def task(self, where: str) -> Task:
+        rates = self.error_rates
+        return self._with_decoy(
+            Task(
+                programme=_qubits({"Z": rates.Z, "X": rates.X}),
+                leakage=_greatest_entropy(rates.Z),
+                kept=1.0,
+                trial="signal kept in the key basis",
+                assumptions=QUBIT_ASSUMPTIONS,
+                closed_entropy=1.0 - _greatest_entropy(rates.X),
+                closed_source="1 - h(e_X)",
+            )
+        )
+
+
+class SixState(_Protocol):
+    """Six-state protocol on qubits: error rates of three bases, key from Z.
+
+    Examples
+    --------
+    >>> table = {"kind": "six-state", "error_rates": {"Z": 0.1, "X": 0.1, "Y": 0.1}, "error_correction_efficiency": 1.0}
+    >>> task = parse(SixState, table, "mine.toml").task("mine.toml")
+    >>> round(bound(task.programme).entropy_lower - task.leakage, 6)  # 1 - h(3e/2) - (3e/2) log2(3)
+    0.152415
+    """
+
+    kind: Literal["six-state"]
+    error_rates: SixErrorRates
+
+    def task(self, where: str) -> Task:
+        rates = self.error_rates
+        return self._with_decoy(
+            Task(
+                programme=_qubits({"Z": rates.Z, "X": rates.X, "Y": rates.Y}),
+                leakage=_greatest_entropy(rates.Z),
+                kept=1.0,
+                trial="signal kept in the key basis",
+                assumptions=QUBIT_ASSUMPTIONS,
+                closed_entropy=_bell_diagonal_entropy(rates),
+                closed_source="Bell-diagonal state",
+            )
+        )
+
+
+Square = tuple[tuple[Observed, Observed], tuple[Observed, Observed]]
+
+
+class ClickProbabilities(Record):
+    """Probability that detector y clicks [1], given Alice's bit x and that Bob measured in her basis: rows x, columns y."""
+
+    Z: Square
+    X: Square
+
+
+class MismatchChannel(Record):
+    """A channel whose statistics stand for measured ones: it transmits or loses, and errs in Z and X independently."""
+
+    transmittance: float = Field(gt=0.0, le=1.0)
+    error_rates: ErrorRates
+
+    @model_validator(mode="after")
+    def _numbers(self) -> MismatchChannel:
+        if isinstance(self.error_rates.Z, tuple) or isinstance(self.error_rates.X, tuple):
+            raise ValueError("error_rates of a channel are numbers; intervals belong to click_probabilities")
+        return self
+
+
+class EfficiencyMismatch(_Protocol):
+    """BB84 with detectors of unequal efficiency for the bits 0 and 1, the same in both bases; one photon or none arrives.
+
+    Examples
+    --------
+    >>> table = {"kind": "efficiency-mismatch", "efficiencies": [0.2, 0.1],
+    ...          "channel": {"transmittance": 0.1, "error_rates": {"Z": 0.02, "X": 0.02}}}
+    >>> task = parse(EfficiencyMismatch, table, "mine.toml").task("mine.toml")
+    >>> round(task.kept, 6), round(task.closed_entropy / task.kept, 4)  # (2/3) [1 - h(0.02)]
+    (0.015, 0.5724)
+    """
+
+    kind: Literal["efficiency-mismatch"]
+    efficiencies: tuple[Annotated[float, Field(gt=0.0, le=1.0)], Annotated[float, Field(gt=0.0, le=1.0)]]
+    """Of the detectors for 0 and 1, their clicks by light; both are trusted, though only their ratio has an effect."""
+    surplus: Literal["kept", "discarded"] = "kept"
+    """Of the better detector: all bits make key, or its surplus is thrown away at random, as Fung et al. propose."""
+    click_probabilities: ClickProbabilities | None = None
+    channel: MismatchChannel | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> EfficiencyMismatch:
+        if (self.click_probabilities is None) == (self.channel is None):
+            raise ValueError("needs click_probabilities (measured) or channel (a model of them), one of both")
+        return self
+
+    def _clicks(self) -> tuple[Floats, Floats]:
+        """Ends of the joint probabilities of bit and click, (basis, x, y)."""
+        if self.click_probabilities is not None:
+            table = self.click_probabilities
+            return tuple(  # type: ignore[return-value]
+                0.5 * np.array([[[_ends(cell)[end] for cell in row] for row in square] for square in (table.Z, table.X)])
+                for end in (0, 1)
+            )
+        assert self.channel is not None
+        rates = (self.channel.error_rates.Z, self.channel.error_rates.X)
+        right = np.stack([np.array([[1.0 - _ends(e)[0], _ends(e)[0]], [_ends(e)[0], 1.0 - _ends(e)[0]]]) for e in rates])
+        joint = 0.5 * self.channel.transmittance * right * np.asarray(self.efficiencies)
+        return joint, joint
+
+    def task(self, where: str) -> Task:
+        efficiencies = np.asarray(self.efficiencies)
+        equal = efficiencies.min() / efficiencies
+        lower, upper = self._clicks()
+        # Bob's space: nothing, 0, 1
+        operators = [np.kron(pauli, np.eye(3)) for pauli in (PAULI_X, PAULI_Z)]
+        values = [(0.0, 0.0)] * 2
+        for b, states in enumerate(QUBITS.values()):
+            for x in (0, 1):
+                for y in (0, 1):
+                    bob = np.append(0.0, states[y])
+                    operators.append(np.kron(np.outer(states[x], states[x]), efficiencies[y] * np.outer(bob, bob)))
+                    values.append((lower[b, x, y], upper[b, x, y]))
+        weights = equal if self.surplus == "discarded" else np.ones(2)
+        filtered = np.hstack([np.zeros((2, 1)), np.diag(np.sqrt(efficiencies * weights))])
+        blocks = tuple(np.kron(states[None], filtered).astype(np.complex128) for states in QUBITS["Z"])
+        joint = upper[0] * weights
+        closed = None
+        if np.array_equal(lower, upper):
+            fair = lower * equal
+            phase = float((fair[1, 0, 1] + fair[1, 1, 0]) / fair[1].sum()) if fair[1].sum() > 0.0 else 0.5
+            closed = float(rate_with_discarding(fair[0].sum(), 0.0, phase_error=phase))
+        return self._with_decoy(
+            Task(
+                programme=_programme((blocks,), operators, values),
+                leakage=shannon_leakage(joint),
+                kept=float(min(joint.sum(), 1.0)),
+                trial="signal sent and measured in the key basis",
+                assumptions="one photon or none at the receiver, efficiencies known and equal in both bases, uniform bits",
+                closed_entropy=closed,
+                closed_source="Fung et al. 2009, a lower bound",
+            )
+        )
+
+
+def _amplitude(value: Any) -> complex:
+    try:
+        found = complex(value)
+    except (TypeError, ValueError):
+        raise ValueError("must be a number or text such as '0.5-0.5j'") from None
+    if isinstance(value, bool) or not np.isfinite(found):
+        raise ValueError("must be a finite number or text such as '0.5-0.5j'")
+    return found
+
+
+Amplitude = Annotated[complex, PlainValidator(_amplitude)]
+
+
+class Element(Record):
+    """A state that Alice prepares, or an effect of a measurement: a vector (normalised here) or a matrix, by a weight."""
+
+    name: str = Field(min_length=1)
+    state: tuple[Amplitude, ...] | None = None
+    """Amplitudes, such as ``[1, "1j"]``."""
+    matrix: tuple[tuple[Amplitude, ...], ...] | None = None
+    """Density matrix or effect, for what is not pure."""
+    rest: bool = False
+    """The effect that completes the measurement; for one element of a party at most."""
+    weight: float = Field(default=1.0, gt=0.0, le=1.0)
+    """Probability of a prepared state; factor of an effect, such as the probability of the basis."""
+    announcement: str = ""
+    """What the party says in public of this element."""
+    key: int | None = Field(default=None, ge=0, le=15)
+    """Alice's key value; none: it tests only."""
+
+    @model_validator(mode="after")
+    def _one_of_three(self) -> Element:
+        if (self.state is not None) + (self.matrix is not None) + self.rest != 1:
+            raise ValueError(f"element '{self.name}' needs one of state, matrix, rest = true")
+        return self
+
+
+class Generic(_Protocol):
+    """Any protocol of finite dimension, with direct reconciliation."""
+
+    kind: Literal["generic"]
+    source: Literal["prepared", "entangled"]
+    """``prepared``: Alice sends states, her part of the joint state is known; ``entangled``: she measures, it is not."""
+    alice: tuple[Element, ...] = Field(min_length=1)
+    bob: tuple[Element, ...] = Field(min_length=1)
+    keep: tuple[tuple[str, str], ...] | None = None
+    """Pairs of announcements, Alice's and Bob's, that make key; default: equal ones for which Alice has key values."""
+    probabilities: dict[str, tuple[Observed, ...]] = Field(min_length=1)
+    """By Alice's element, those of Bob's elements in their order; given the state for a prepared source, else joint.
+    Elements that are left out are not constrained."""
+    leakage: float | None = Field(default=None, ge=0.0)
+    """At the Shannon limit [bit] a trial; needed where the statistics of kept elements are left out."""
+
+    def task(self, where: str) -> Task:
+        bob, dims_b = _effects(self.bob, f"{where}: bob")
+        if self.source == "entangled":
+            alice, dims_a = _effects(self.alice, f"{where}: alice")
+            marginal: Matrix | None = None
+            scale = np.ones(len(self.alice))
+        else:
+            alice, marginal = _source_replacement(self.alice, f"{where}: alice")
+            dims_a, scale = marginal.shape[0], np.array([element.weight for element in self.alice])
+        names = [element.name for element in self.alice]
+        kept = self._kept(where)
+        operators: list[Any] = []
+        values: list[tuple[float, float]] = []
+        ends = np.full((2, len(names), len(self.bob)), np.nan)
+        for name, row in self.probabilities.items():
+            if name not in names:
+                raise UserError(
+                    f"{where}: probabilities.{name}: no element of alice{nearest(name, names)} (allowed: {', '.join(names)})"
+                )
+            if len(row) != len(self.bob):
+                raise UserError(
+                    f"{where}: probabilities.{name}: {len(row)} values, {len(self.bob)} are needed, one an element of bob"
+                )
+            x = names.index(name)
+            for y, cell in enumerate(row):
+                low, high = _ends(cell)
+                ends[:, x, y] = low * scale[x], high * scale[x]
+                operators.append(np.kron(alice[x], bob[y]))
+                values.append((ends[0, x, y], ends[1, x, y]))
+        if marginal is not None:
+            is_real = not any(np.any(np.imag(operator)) for operator in operators)
+            for basis in _hermitian_basis(dims_a, real=is_real):
+                operators.append(np.kron(basis, np.eye(dims_b)))
+                value = float(np.trace(basis @ marginal).real)
+                values.append((value, value))
+        blocks, leakage, probability = [], 0.0, 0.0
+        for spoken, heard in kept:
+            ours = [i for i, element in enumerate(self.alice) if element.announcement == spoken]
+            theirs = [i for i, element in enumerate(self.bob) if element.announcement == heard]
+            outside = _root(np.sum([bob[y] for y in theirs], axis=0))
+            keys = sorted({key for x in ours if (key := self.alice[x].key) is not None})
+            by_key = [[x for x in ours if self.alice[x].key == key] for key in keys]
+            inside = [_root(np.sum([alice[x] for x in xs], axis=0)) for xs in by_key]
+            blocks.append(tuple(np.asarray(np.kron(root, outside), dtype=np.complex128) for root in inside))
+            joint = np.array([[ends[1][xs, y].sum() for y in theirs] for xs in by_key])
+            leakage += shannon_leakage(joint)
+            probability += float(joint.sum())
+        if self.leakage is not None:
+            leakage = self.leakage
+        elif self.decoy is None and np.isnan(probability):
+            raise UserError(f"{where}: leakage: missing; it is required where kept elements have no probabilities")
+        assumptions = (
+            f"measurements{'' if marginal is None else ' and states'} as given, one-way error correction from Alice"
+        )
+        return self._with_decoy(
+            Task(
+                programme=_programme(tuple(blocks), operators, values),
+                leakage=leakage,
+                kept=min(probability, 1.0),
+                trial="trial",
+                assumptions=assumptions,
+            )
+        )
+
+    def _kept(self, where: str) -> list[tuple[str, str]]:
+        """Pairs of announcements that make key; each of Alice's elements in them needs a key value."""
+        ours, theirs = ({element.announcement for element in party} for party in (self.alice, self.bob))
+        if self.keep is None:
+            silent = {element.announcement for element in self.alice if element.key is None}
+            pairs = [(name, name) for name in sorted((ours & theirs) - silent)]
+        else:
+            pairs = list(dict.fromkeys(self.keep))
+        for spoken, heard in pairs:
+            for name, known, party in ((spoken, ours, "alice"), (heard, theirs, "bob")):
+                if name not in known:
+                    raise UserError(f"{where}: keep = '{name}': no announcement of {party}{nearest(name, known)}")
+            for element in self.alice:
+                if element.announcement == spoken and element.key is None:
+                    raise UserError(f"{where}: alice: element '{element.name}': key: missing; its announcement is kept")
+        if not pairs:
+            raise UserError(f"{where}: keep: no announcement of alice, with key values, is one of bob's; nothing makes key")
+        return pairs
+
+
+KINDS: Final[dict[str, type[_Protocol]]] = {
+    "bb84-qubit": Bb84Qubit,
+    "six-state": SixState,
+    "efficiency-mismatch": EfficiencyMismatch,
+    "generic": Generic,
+}
+"""Value of the key ``kind`` and its record."""
+
+
+def _ends(value: Observed) -> tuple[float, float]:
+    return value if isinstance(value, tuple) else (value, value)
+
+
+def _greatest_entropy(value: Observed) -> float:
+    low, high = _ends(value)
+    return float(binary_entropy(min(max(0.5, low), high)))
+
+
+def _bell_diagonal_entropy(rates: SixErrorRates) -> float | None:
+    """1 + h(e_Z) - H(eigenvalues): Eve's ignorance of Z for the only Bell-diagonal state with these error rates."""
+    if any(isinstance(rate, tuple) for rate in (rates.Z, rates.X, rates.Y)):
+        return None
+    z, x, y = (_ends(rate)[0] for rate in (rates.Z, rates.X, rates.Y))
+    weights = np.array([1.0 - (z + x + y) / 2.0, (z + x - y) / 2.0, (z + y - x) / 2.0, (x + y - z) / 2.0])
+    if np.any(weights < -1e-12):
+        return None
+    weights = weights[weights > 0.0]
+    return float(1.0 + binary_entropy(z) + (weights * np.log2(weights)).sum())
+
+
+def _programme(blocks: tuple[tuple[Matrix, ...], ...], operators: list[Any], values: list[tuple[float, float]]) -> Programme:
+    ends = np.array(values, dtype=np.float64)
+    return Programme(blocks=blocks, operators=np.stack(operators).astype(np.complex128), lower=ends[:, 0], upper=ends[:, 1])
+
+
+def _qubits(rates: Mapping[str, Observed]) -> Programme:
+    """Two qubits; an error in Z or X is an unequal result, in Y an equal one."""
+    correlation = {"Z": np.kron(PAULI_Z, PAULI_Z), "X": np.kron(PAULI_X, PAULI_X), "Y": np.kron(IMAGINARY_Y, IMAGINARY_Y)}
+    identity = np.eye(4)
+    operators = [(identity - correlation[basis]) / 2.0 for basis in rates]
+    whole = identity.astype(np.complex128)
+    return _programme(((whole[:2], whole[2:]),), operators, [_ends(rate) for rate in rates.values()])
+
+
+def _array(element: Element, where: str) -> Matrix:
+    """The matrix of an element without its weight."""
+    place = f"{where}: element '{element.name}'"
+    if element.state is not None:
+        vector = np.array(element.state)
+        if not np.linalg.norm(vector) > 0.0:
+            raise UserError(f"{place}: state: must not be zero")
+        return np.asarray(np.outer(vector, vector.conj()) / np.vdot(vector, vector).real, dtype=np.complex128)
+    rows = element.matrix or ()
+    if not rows or any(len(row) != len(rows) for row in rows):
+        raise UserError(f"{place}: matrix: must be square")
+    matrix = np.array(rows, dtype=np.complex128)
+    if not np.allclose(matrix, matrix.conj().T, rtol=0.0, atol=1e-12):
+        raise UserError(f"{place}: matrix: must be Hermitian")
+    if np.linalg.eigvalsh(matrix)[0] < -1e-12:
+        raise UserError(f"{place}: matrix: must have no negative eigenvalue")
+    return (matrix + matrix.conj().T) / 2.0
+
+
+def _given(elements: tuple[Element, ...], where: str) -> dict[int, Matrix]:
+    """Matrices of the elements that have one, all of one size, names once each."""
+    names = [element.name for element in elements]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"{where}: element '{name}' is there more than once")
+    found = {i: _array(element, where) for i, element in enumerate(elements) if not element.rest}
+    sizes = {matrix.shape[0] for matrix in found.values()}
+    if len(sizes) != 1:
+        raise UserError(f"{where}: elements of dimensions {sorted(sizes)}, one is needed")
+    return found
+
+
+def _effects(elements: tuple[Element, ...], where: str) -> tuple[list[Matrix], int]:
+    """Effects of a measurement, complete, and their dimension."""
+    given = _given(elements, where)
+    effects = {i: elements[i].weight * matrix for i, matrix in given.items()}
+    d = next(iter(effects.values())).shape[0]
+    left = np.eye(d) - np.sum(list(effects.values()), axis=0)
+    rests = [i for i, element in enumerate(elements) if element.rest]
+    if len(rests) > 1:
+        raise UserError(f"{where}: more than one element with rest = true")
+    if rests:
+        effects[rests[0]] = left
+        if np.linalg.eigvalsh(left)[0] < -1e-12:
+            raise UserError(f"{where}: the effects sum to more than the identity")
+    elif np.abs(left).max() > 1e-12:
+        raise UserError(
+            f"{where}: the effects do not sum to the identity (off by {np.abs(left).max():.3g}); mend the weights or give "
+            "one element rest = true"
+        )
+    return [effects[i] for i in range(len(elements))], d
+
+
+def _source_replacement(elements: tuple[Element, ...], where: str) -> tuple[list[Matrix], Matrix]:
+    r"""Alice's measurement on her half of an entangled state that prepares these states, and her half's state.
+
+    With the mean state :math:`\sigma = \sum_x p_x \sigma_x`, diagonal in its own basis, the effect
+    :math:`P_x = p_x (\sigma^{-1/2} \sigma_x \sigma^{-1/2})^T` on the purification :math:`\sum_i \sqrt{\lambda_i} |ii\rangle`
+    prepares :math:`\sigma_x` with probability :math:`p_x`. Alice's space has the dimension of what the states span, so that
+    the joint state can have full rank.
+    """
+    for element in elements:
+        if element.rest:
+            raise UserError(f"{where}: element '{element.name}': rest = true is for effects; a prepared state is needed")
+    states = _given(elements, where)
+    total = sum(element.weight for element in elements)
+    if abs(total - 1.0) > 1e-9:
+        raise UserError(f"{where}: weights of prepared states are their probabilities and sum to {total:.12g}, not to 1")
+    weighted = [elements[i].weight * states[i] / np.trace(states[i]).real for i in range(len(elements))]
+    values, vectors = np.linalg.eigh(np.sum(weighted, axis=0))
+    some = values > 1e-14
+    values, vectors = values[some], vectors[:, some]
+    scaled = vectors / np.sqrt(values)
+    effects = [(scaled.conj().T @ state @ scaled).T for state in weighted]
+    return [(effect + effect.conj().T) / 2.0 for effect in effects], np.diag(values).astype(np.complex128)
+
+
+def _hermitian_basis(d: int, *, real: bool) -> list[Matrix]:
+    """Observables that tell a state of Alice; with real operators throughout the imaginary ones add nothing."""
+    found = []
+    for j in range(d):
+        for k in range(j, d):
+            matrix = np.zeros((d, d), dtype=np.complex128)
+            matrix[j, k] = matrix[k, j] = 1.0
+            found.append(matrix)
+            if not real and k > j:
+                matrix = np.zeros((d, d), dtype=np.complex128)
+                matrix[j, k], matrix[k, j] = 1j, -1j
+                found.append(matrix)
+    return found
+
+
+def _root(effect: Matrix) -> Matrix:
+    """B with B^dagger B the effect, a row for each eigenvalue above rounding."""
+    if not np.any(np.imag(effect)):
+        effect = np.real(effect)
+    values, vectors = np.linalg.eigh(effect)
+    some = values > 1e-15 * max(values[-1], 1e-300)
+    return np.asarray((vectors[:, some] * np.sqrt(values[some])).conj().T, dtype=np.complex128)
+
+
+UNITS: Final[dict[str, tuple[str, str]]] = {
+    "key_rate": ("bit", "secret key rate, proven lower bound"),
+    "key_rate_estimate": ("bit", "key rate of the solver's state, unproven"),
+    "key_fraction": ("bit", "key rate for each kept trial"),
+    "entropy_lower": ("bit", "Eve's ignorance of the key, proven lower bound"),
+    "entropy_estimate": ("bit", "Eve's ignorance of the key at the solver's state, unproven"),
+    "gap": ("bit", "unproven less proven entropy"),
+    "closed_form_key_rate": ("bit", "key rate in closed form, for comparison"),
+    "leakage": ("bit", "disclosed by error correction, upper bound"),
+    "kept_probability": ("1", "probability that a trial is kept, upper end"),
+    "misfit": ("1", "largest distance of the solver's state from the statistics"),
+    "status": ("", "why there is no key; 0 where there is one"),
+}
+
+
+def keyrate(
+    protocol: str | Path | Mapping[str, Any], *, numerical: bool = True, overrides: Mapping[str, Any] | None = None
+) -> xr.Dataset:
+    r"""Asymptotic secret key rate of a protocol that a file describes.
+
+    .. math:: R = s \min_\rho f(\rho) - f_{EC} H(K|B)
+
+    Parameters
+    ----------
+    protocol : path or mapping
+        A protocol's TOML file, or its table.
+    numerical : bool, optional
+        By optimisation with a proof that does not trust the solver; False: in closed form, where the kind has one.
+    overrides : mapping, optional
+        Values put over the file's, by dotted key.
+
+    Returns
+    -------
+    xarray.Dataset
+        Without dimensions: ``key_rate`` [bit], ``entropy_lower``, ``gap``, ``leakage``, ``status`` and more; attributes say
+        what the rate is counted by, what it claims and what it assumes.
+
+    Raises
+    ------
+    UserError
+        The file is wrong, or has no closed form.
+
+    Notes
+    -----
+    Security: asymptotic, against collective attacks, under the attribute ``assumptions``; what the attribute ``not_covered``
+    lists is outside. Fails closed: inconsistent statistics, or a solver that fails, give key 0 and a status.
+
+    Examples
+    --------
+    >>> import qphys
+    >>> result = qphys.keyrate("runs/protocols/bb84-qubit.toml")
+    >>> round(result.key_rate.item(), 6), result.gap.item() < 1e-7
+    (0.50974, True)
+    >>> qphys.keyrate("runs/protocols/bb84-qubit.toml", overrides={"error_rates.X": [0.02, 0.05]}).key_rate.item() < 0.5
+    True
+    """
+    where, table = _read(protocol)
+    for key, value in (overrides or {}).items():
+        table = _put(table, key.split("."), value, where)
+    kind = table.get("kind")
+    if not isinstance(kind, str) or kind not in KINDS:
+        told = "missing; it is required" if kind is None else f"unknown{nearest(str(kind), KINDS)}"
+        place = "kind" if kind is None else f"kind = {kind!r}"
+        raise UserError(f"{where}: {place}: {told} (allowed: {', '.join(KINDS)})")
+    chosen: Any = parse(KINDS[kind], table, where)
+    task = chosen.task(where)
+    efficiency = chosen.error_correction_efficiency
+    if numerical:
+        found = bound(task.programme)
+    elif task.closed_entropy is None:
+        raise UserError(f"{where}: kind = '{chosen.kind}' has no closed form for these statistics; use the numerical rate")
+    else:
+        found = Bound(entropy_lower=task.closed_entropy, entropy_estimate=task.closed_entropy, misfit=0.0, status="good")
+    return _result(chosen, task, found, numerical=numerical, efficiency=efficiency)
+
+
+def _read(protocol: str | Path | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    from qphys.catalogue import read_toml
+
+    if isinstance(protocol, Mapping):
+        return "protocol", dict(protocol)
+    return str(protocol), read_toml(Path(protocol))
+
+
+def _put(table: Mapping[str, Any], path: list[str], value: Any, where: str) -> dict[str, Any]:
+    """A copy of the table with one value in it."""
+    if len(path) == 1:
+        return dict(table) | {path[0]: value}
+    inner = table.get(path[0], {})
+    if not isinstance(inner, Mapping):
+        raise UserError(f"{where}: {'.'.join(path)}: '{path[0]}' is no table")
+    return dict(table) | {path[0]: _put(inner, path[1:], value, where)}
+
+
+def _result(chosen: Any, task: Task, found: Bound, *, numerical: bool, efficiency: float) -> xr.Dataset:
+    import xarray as xr
+
+    disclosed = efficiency * task.leakage
+    good = found.status == "good"
+    rate = task.scale * found.entropy_lower - disclosed
+    rate = rate - 1e-15 if numerical else rate  # rounding of these two lines
+    positive = bool(good and np.isfinite(rate) and rate > 0.0)
+    status = found.status if not good else "good" if positive else "no_key"
+    closed = np.nan if task.closed_entropy is None else max(task.scale * task.closed_entropy - disclosed, 0.0)
+    values = {
+        "key_rate": rate if positive else 0.0,
+        "key_rate_estimate": max(task.scale * found.entropy_estimate - disclosed, 0.0) if good else 0.0,
+        "key_fraction": rate / task.kept if positive and task.kept > 0.0 else 0.0,
+        "entropy_lower": task.scale * found.entropy_lower,
+        "entropy_estimate": task.scale * found.entropy_estimate,
+        "gap": task.scale * found.gap,
+        "closed_form_key_rate": closed,
+        "leakage": disclosed,
+        "kept_probability": task.kept,
+        "misfit": found.misfit,
+        "status": np.int8(STATUS.index(status)),
+    }
+    result = xr.Dataset(
+        {name: ((), value, {"units": UNITS[name][0], "long_name": UNITS[name][1]}) for name, value in values.items()}
+    )
+    result["status"].attrs |= {"flag_values": np.arange(len(STATUS), dtype=np.int8), "flag_meanings": " ".join(STATUS)}
+    del result["status"].attrs["units"]
+    result.attrs |= {
+        "title": chosen.title,
+        "protocol": chosen.kind,
+        "proof": "tangent plane with dual certificate, 60 digits" if numerical else f"closed form: {task.closed_source}",
+        "security": SECURITY,
+        "assumptions": task.assumptions,
+        "not_covered": NOT_COVERED,
+        "counted_by": task.trial,
+        "error_correction_efficiency": efficiency,
+        "closed_form": task.closed_source,
+    }
+    return result
+
+
+def keyrate_rows(result: xr.Dataset) -> list[dict[str, Any]]:
+    """The result of `keyrate` as a table: a row a quantity, with its unit and meaning.
+
+    Examples
+    --------
+    >>> import qphys
+    >>> rows = keyrate_rows(qphys.keyrate("runs/protocols/bb84-qubit.toml", numerical=False))
+    >>> rows[0]["quantity"], round(rows[0]["value"], 6), rows[-1]["value"]
+    ('key_rate', 0.50974, 'good')
+    """
+    from qphys.keyrates.table import status_names
+
+    found: list[dict[str, Any]] = []
+    for name, variable in result.data_vars.items():
+        if name == "status":
+            value: Any = status_names(variable)[0]
+        elif np.isnan(value := float(variable.item())):
+            continue
+        found.append(
+            {
+                "quantity": str(name),
+                "value": value,
+                "unit": variable.attrs.get("units", ""),
+                "meaning": variable.attrs["long_name"],
+            }
+        )
+    return found
