@@ -23,7 +23,8 @@ ROUNDING: Final = 1e-14
 """Every constraint is widened by this before the proof: more than the rounding of operators and of given numbers [1]."""
 
 INCONSISTENT: Final = 1e-6
-"""Misfit of a constraint from which on the statistics are called inconsistent [1]; solvers leave about 1e-10."""
+"""Misfit of a constraint from which on the statistics are called inconsistent, a kept trial [1]: with loss,
+probabilities are small and must agree the better. Solvers leave about 1e-12."""
 
 EDGE: Final = 1e-9
 """Distance from an observable's extreme value below which the solver works on the face of that value."""
@@ -190,8 +191,14 @@ def solve(programme: Programme) -> Solution:
         multipliers=multipliers,
         entropy_estimate=conditional_entropy(programme, state),
         misfit=misfit,
-        status="good" if misfit <= INCONSISTENT else "inconsistent_statistics",
+        status="good" if misfit <= INCONSISTENT * _kept(programme, state) else "inconsistent_statistics",
     )
+
+
+def _kept(programme: Programme, state: Matrix) -> float:
+    """Probability that a trial makes key."""
+    parts = (block for blocks in programme.blocks for block in blocks)
+    return min(float(sum(np.trace(part @ state @ part.conj().T).real for part in parts)), 1.0)
 
 
 def _failed(programme: Programme, status: Status) -> Solution:
@@ -463,7 +470,7 @@ def bound(programme: Programme) -> Bound:
     status: Status = "good"
     if not np.isfinite(proven):
         status = "solver_failed"
-    elif proven > found.entropy_estimate + INCONSISTENT:
+    elif proven > found.entropy_estimate + INCONSISTENT * _kept(programme, found.state):
         status = "inconsistent_statistics"  # no state lies below a proven bound, unless none meets the statistics
     if status != "good":
         return Bound(entropy_lower=0.0, entropy_estimate=0.0, misfit=found.misfit, status=status)

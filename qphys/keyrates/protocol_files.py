@@ -369,7 +369,7 @@ class Generic(_Protocol):
                 operators.append(np.kron(alice[x], bob[y]))
                 values.append((ends[0, x, y], ends[1, x, y]))
         if marginal is not None:
-            is_real = not any(np.any(np.imag(operator)) for operator in operators)
+            is_real = not any(np.any(np.imag(effect)) for effect in (*alice, *bob))
             for basis in _hermitian_basis(dims_a, real=is_real):
                 operators.append(np.kron(basis, np.eye(dims_b)))
                 value = float(np.trace(basis @ marginal).real)

@@ -199,6 +199,21 @@ def test_statistics_of_no_state_give_no_key_and_a_status(rates: dict[str, float]
     assert status_names(result["status"]) == ["inconsistent statistics"]
 
 
+@pytest.mark.parametrize("transmittance", [1e-1, 1e-3, 1e-5])
+def test_loss_neither_costs_key_nor_hides_that_statistics_contradict_themselves(transmittance: float) -> None:
+    def square(error: float, surplus: float) -> list[list[float]]:
+        p = 0.4 * transmittance * (1 + surplus)
+        return [[p * (1 - error), p * error], [p * error, p * (1 - error)]]
+
+    table = mismatch((0.4, 0.4), 0.02, 0.03)
+    del table["channel"]
+    good = qphys.keyrate(table | {"click_probabilities": {"Z": square(0.02, 0.0), "X": square(0.03, 0.0)}})
+    assert 0.0 < (1 - h(0.02) - h(0.03)) - good["key_fraction"] < 1e-5
+    # more clicks in X than in Z: no state of one photon does that
+    wrong = qphys.keyrate(table | {"click_probabilities": {"Z": square(0.02, 0.0), "X": square(0.03, 1e-3)}})
+    assert wrong["key_rate"] == 0.0 and status_names(wrong["status"]) == ["inconsistent statistics"]
+
+
 @pytest.mark.parametrize(("low", "high"), [(np.nan, np.nan), (0.1, np.inf), (0.3, 0.2), (-0.2, -0.1), (1.1, 1.2)])
 def test_garbage_gives_no_key(low: float, high: float) -> None:
     found = bound(qubits({"Z": 0.1, "X": low}, {"Z": 0.1, "X": high}))
