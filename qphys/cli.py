@@ -27,6 +27,9 @@ models_app = typer.Typer(
 )
 app.add_typer(models_app, name="models")
 
+SHOWN = 12
+"""Rows of a table that a run prints: the first and the last half of them."""
+
 Json = Annotated[bool, typer.Option("--json", help="Print the table as JSON.")]
 Models = Annotated[
     list[Path] | None, typer.Option("--models", metavar="FOLDER", help="Your own models, searched before those of qphys.")
@@ -382,8 +385,11 @@ class _progress:
 
 def _report(report: Any, *, json: bool, quiet: bool, written: Path | None, plot: bool, picture: Path | None = None) -> None:
     """Print the tables of a run, draw its picture, name the files."""
-    _print(report.tables, json=json)
-    _notes(report.notes, quiet)
+    _print(report.tables, json=json, most=SHOWN)
+    left = sum(max(len(rows) - SHOWN, 0) for rows in report.tables.values())
+    _notes(
+        [*report.notes, *([f"{left} more rows: --json, and qphys analyze, print all"] if left and not json else [])], quiet
+    )
     if written:
         _say(f"statistics: {written}", quiet)
     if plot:
@@ -394,7 +400,7 @@ def _report(report: Any, *, json: bool, quiet: bool, written: Path | None, plot:
         _say(f"picture: {target}", quiet)
 
 
-def _print(tables: Mapping[str, Sequence[Mapping[str, Any]]], *, json: bool) -> None:
+def _print(tables: Mapping[str, Sequence[Mapping[str, Any]]], *, json: bool, most: int | None = None) -> None:
     """Several tables, by their titles."""
     if json:
         import json as format_
@@ -402,10 +408,11 @@ def _print(tables: Mapping[str, Sequence[Mapping[str, Any]]], *, json: bool) -> 
         typer.echo(format_.dumps({title: list(rows) for title, rows in tables.items()}, indent=2, default=float))
         return
     for title, rows in tables.items():
-        _table(rows, title, json=False)
+        _table(rows, title, json=False, most=most)
 
 
-def _table(rows: Sequence[Mapping[str, Any]], title: str, *, json: bool) -> None:
+def _table(rows: Sequence[Mapping[str, Any]], title: str, *, json: bool, most: int | None = None) -> None:
+    """Rows under a title; beyond `most` the first and the last ones, with a line between."""
     if json:
         import json as format_
 
@@ -417,6 +424,9 @@ def _table(rows: Sequence[Mapping[str, Any]], title: str, *, json: bool) -> None
     from rich.table import Table
 
     table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    left = len(rows) - most if most is not None else 0
+    if left > 0:
+        rows = [*rows[: len(rows) - left - (most or 0) // 2], *rows[len(rows) - (most or 0) // 2 :]]
     columns = list(dict.fromkeys(key for row in rows for key in row))
     for column in columns:
         cells = [_shown(row.get(column, "")) for row in rows]
@@ -424,8 +434,8 @@ def _table(rows: Sequence[Mapping[str, Any]], title: str, *, json: bool) -> None
         words = [len(word) for text in (column, *(cells if not numeric else ())) for word in text.split()]
         width = max([*words, *(len(cell) for cell in cells if numeric)], default=1)
         table.add_column(escape(column), justify="right" if numeric else "left", min_width=min(width, 40))
-    for row in rows:
-        table.add_row(*(_shown(row.get(column, "")) for column in columns))
+    for index, row in enumerate(rows):
+        table.add_row(*(_shown(row.get(column, "")) for column in columns), end_section=left > 0 and 2 * index + 2 == most)
     console = Console(width=None if sys.stdout.isatty() else 170)
     console.print(table)
     console.print()

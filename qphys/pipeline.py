@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 POINTS_A_PART: Final = 50
 """Points that are computed, and written aside, together."""
 
-SHOWN: Final = 24
-"""Rows of a table that a run prints."""
-
 
 def run(
     path: str | Path,
@@ -214,7 +211,10 @@ def report(statistics: xr.Dataset, *, models: Sequence[str | Path] = ()) -> Repo
     tables: dict[str, list[dict[str, Any]]] = {}
     notes = [str(w) for w in json.loads(str(statistics.attrs.get("warnings", "[]")))]
     compared = None
-    if name:
+    labels = statistics.coords["case"].values.tolist() if "case" in statistics.coords else []
+    if name and len(set(labels)) < len(labels):
+        notes.append(f"a sweep of {name}: its points are other settings than those whose numbers it publishes; not compared")
+    elif name:
         declared = _experiment(name, models)
         compared = comparison.compare(statistics, declared, analysis=analysis_of(statistics))
         for case, declaration in declared.cases.items():
@@ -227,9 +227,10 @@ def report(statistics: xr.Dataset, *, models: Sequence[str | Path] = ()) -> Repo
                 comparison.choice_rows(choices, declared)
             )
         notes += declared.notes
-    if len(rows) > SHOWN:
-        notes.append(f"{len(rows) - SHOWN} more rows: qphys analyze FILE.h5 prints them all")
-    tables[keyrates.heading(result)] = rows[:SHOWN]
+    best = keyrates.best_of_sweep(result, statistics)
+    if best is not None:
+        notes.append(best.note)
+    tables[keyrates.heading(result)] = rows
     return Report(tables, notes, statistics, compared)
 
 

@@ -15,13 +15,16 @@ from qphys.keyrates.analyze import (
 from qphys.keyrates.decoy_bb84 import block_epsilons, key_bases, with_proof
 from qphys.keyrates.protocol_files import keyrate, keyrate_rows
 from qphys.keyrates.settings import AnalysisSettings, settings_from
+from qphys.keyrates.sweeps import Best, best_of_sweep
 from qphys.keyrates.table import status_names
 
 __all__ = [
     "PROTOCOLS",
     "AnalysisSettings",
+    "Best",
     "analyze",
     "analyze_over_time",
+    "best_of_sweep",
     "block_epsilons",
     "heading",
     "key_bases",

@@ -17,6 +17,7 @@ from qphys.keyrates import bbm92, chsh, limits, table
 from qphys.keyrates.decoy_bb84 import analyze_decoy_bb84, sender_of
 from qphys.keyrates.settings import AnalysisSettings
 from qphys.keyrates.sifting import sifted_over_time
+from qphys.keyrates.sweeps import best_of_sweep
 from qphys.keyrates.table import status_names
 from qphys.record import Record, parse
 from qphys.statistics import schema
@@ -294,6 +295,9 @@ def _analyzed(dataset: xr.Dataset, settings: Record | Mapping[str, Any] | None, 
         notes.append(f"in the counts, but outside the proof: {', '.join(effects)}")
     notes += [note for prefix in ("expected_", "") for note in _refusals(result, prefix)]
     notes += list(_beyond_physics(result))
+    best = best_of_sweep(result, dataset)
+    if best is not None:
+        notes.append(best.note)
     result.attrs = {
         "title": str(dataset.attrs.get("title", "")),
         "protocol": str(dataset.attrs["protocol"]),

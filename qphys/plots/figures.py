@@ -300,6 +300,12 @@ def sweep(statistics: xr.Dataset, canvas: Figure, comparison: xr.Dataset | None 
         axes[0].set_yticks([0.0, *decades])
         axes[0].set_ylim(bottom=-150.0)
         axes[0].legend(fontsize="small")
+    best = keyrates.best_of_sweep(result, statistics)
+    if best is not None and not best.at_an_end:
+        at = best.value if best.interpolated is None else best.interpolated
+        axes[0].axvline(at, color=COLOURS[2], linestyle="--", linewidth=1)
+        axes[0].plot([best.value], [best.key_length], "o", color=COLOURS[2], label=f"most key, near {at:.4g}")
+        axes[0].legend(fontsize="small")
     axes[0].set_ylabel("secure key [bit]")
     axes[1].set_ylabel("QBER [%]")
     axes[1].set_xlabel(name.replace("_", " "))
@@ -403,6 +409,8 @@ def _anchors(statistics: xr.Dataset, rate_axis: Axes, qber_axis: Axes, compariso
 
 def residuals(axis: Axes, comparison: xr.Dataset, cases: list[str]) -> None:
     """Residuals in per cent of each published output, a mark a case."""
+    from textwrap import fill
+
     outputs = comparison.isel(row=np.flatnonzero(comparison["verdict"].values.astype(str) != "input"))
     names = list(dict.fromkeys(str(v) for v in outputs["name"].values))
     for index, case in enumerate(cases):
@@ -412,8 +420,9 @@ def residuals(axis: Axes, comparison: xr.Dataset, cases: list[str]) -> None:
             outputs["residual_percent"].values[mine], y, "o", color=COLOURS[index % len(COLOURS)], markersize=5, alpha=0.8
         )
     axis.axvline(0, color="black", linewidth=0.8)
-    axis.set_yticks(range(len(names)), [n.replace("_", " ") for n in names], fontsize="small")
+    axis.set_yticks(range(len(names)), [fill(n.replace("_", " "), 16) for n in names], fontsize="small")
     axis.yaxis.set_inverted(True)
     axis.set_xscale("symlog", linthresh=10)
+    axis.margins(x=0.08)
     axis.set_xlabel("simulated less published [%]")
     axis.set_title("residuals", loc="left", fontsize="medium")

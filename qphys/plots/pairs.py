@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 COLOURS: Final = ("#1f4e79", "#c55a11", "#548235", "#7f3f98", "#808080", "#b8860b")
 """Line colours, told apart also in print and by colour-blind readers."""
 
+DASHES: Final = ("-", (0, (4, 3)), (3.5, (4, 3)), (0, (1, 2)))
+"""Line styles of curves that may lie on one another."""
+
 LEAST_EVENTS: Final = 30.0
 """Sifted events that are joined, at least, for an error rate or a CHSH value that can be read."""
 
@@ -76,6 +79,7 @@ def cases(statistics: xr.Dataset, canvas: Figure, comparison: xr.Dataset | None 
         time, series = _series(statistics.isel(point=[index]))
         colour = COLOURS[index % len(COLOURS)]
         coincidences(time, series, axes[0, 2], color=colour, label=case, samples=index == 0)
+        axes[0, 2].lines[-1].set_linestyle(DASHES[index % len(DASHES)])
         error_rates(time, series, axes[1, 0], color=colour, label=case, samples=index == 0)
         chsh(time, series, axes[1, 1], color=colour, label=case, samples=index == 0)
     if comparison is None:
@@ -115,7 +119,8 @@ def correlations(statistics: xr.Dataset, canvas: Figure, comparison: xr.Dataset 
     for index, (a, b) in enumerate(styles):
         colour = COLOURS[index % len(COLOURS)]
         here = {"alice_outcome": a, "bob_outcome": b}
-        axis.plot(x, statistics["expected_total_counts"].sel(here), color=colour, label=f"{a} {b}")
+        dashes = "-" if index < 2 else (0, (4, 4))  # those of (-, +) and (-, -) lie on those of (+, -) and (+, +)
+        axis.plot(x, statistics["expected_total_counts"].sel(here), color=colour, linestyle=dashes, label=f"{a} {b}")
         if "counts" in statistics:
             drawn = statistics["counts"].sel(here).sum("time")
             middle, spread = drawn.mean("realisation").values, drawn.std("realisation").values
@@ -256,7 +261,9 @@ def chsh(
 def _arms(statistics: xr.Dataset, name: str, axis: Axes, factor: float, label: str, title: str) -> Axes:
     time, session = _time(statistics)
     for index, arm in enumerate(statistics["arm"].values):
-        axis.plot(time, factor * statistics[name].values[0, index][session], color=COLOURS[index], label=str(arm))
+        values = factor * statistics[name].values[0, index][session]
+        if np.isfinite(values).any():  # a photon that stays with the source has no range
+            axis.plot(time, values, color=COLOURS[index], label=str(arm))
     axis.set_ylabel(label)
     axis.legend(fontsize="small", frameon=False)
     axis.set_title(title, loc="left", fontsize="medium")

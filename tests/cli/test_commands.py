@@ -163,3 +163,16 @@ def test_an_interrupted_run_resumes_to_the_same_bytes(tmp_path: Path, capsys: py
     assert "--resume" in told and "--overwrite" in told
     assert main([*command, "--resume", "--workers", "2"]) == 0
     assert broken.read_bytes() == whole.read_bytes()
+
+
+def test_long_tables_show_both_ends_and_json_holds_all(capsys: pytest.CaptureFixture[str]) -> None:
+    from qphys import cli
+
+    rows = [{"name": f"row{index:02d}"} for index in range(41)]
+    cli._print({"many": rows}, json=False, most=cli.SHOWN)
+    told = capsys.readouterr().out
+    assert [row["name"] for row in rows if row["name"] in told] == [f"row{i:02d}" for i in (*range(6), *range(35, 41))]
+    cli._print({"many": rows[:12]}, json=False, most=cli.SHOWN)
+    assert capsys.readouterr().out.count("row") == 12
+    cli._print({"many": rows}, json=True, most=cli.SHOWN)
+    assert len(json.loads(capsys.readouterr().out)["many"]) == 41

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from qphys import keyrates, pipeline
 from qphys.pipeline import compare_report
 
 
@@ -40,10 +43,30 @@ def test_errors_beside_neumann_are_fewer_by_the_triples_of_clicks() -> None:
         triples = (told - singles[0] * singles[1] * window) * sum(singles) * window / told
         fewer = 1.5 * triples * (0.25 + flip / 2 - error) / error
         assert 1.0 < -found[f"error_rate_{name}"] / (100 * fewer) < 1.0 + 2.0 * rate * window
-        assert found[f"coincidence_rate_{name}"] == pytest.approx(-100 * triples, rel=rate * window, abs=5e-4)  # six digits told
+        assert found[f"coincidence_rate_{name}"] == pytest.approx(
+            -100 * triples, rel=rate * window, abs=5e-4
+        )  # six digits told
 
 
 def test_numbers_of_formulas_are_not_called_published() -> None:
     tables = compare_report("neumann-2021").tables
     rows = [row for title, rows in tables.items() if "(formula)" in title for row in rows]
     assert rows and all("by formula" in row and "published" not in row for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("run", "key", "best", "closed"),
+    [
+        ("optimal-brightness", "source.pump.pair_rate_mhz", 1000.0, 991.503),
+        ("optimal-brightness-pulsed", "source.pump.mean_pair_number", 0.12, 0.1176),
+    ],
+)
+def test_the_best_brightness_is_a_result(run: str, key: str, best: float, closed: float, tmp_path: Path) -> None:
+    # Oracle: the optimum of the closed forms; keys are whole bits, which moves the top of the parabola by about a per cent.
+    statistics = pipeline.run(Path(__file__).parents[2] / "runs" / f"{run}.toml", output=tmp_path / f"{run}.h5")
+    found = keyrates.best_of_sweep(keyrates.analyze(statistics), statistics)
+    assert found is not None and (found.key, found.value) == (key, pytest.approx(best))
+    assert found.interpolated == pytest.approx(closed, rel=0.015)
+    told = pipeline.report(statistics)
+    assert found.note in told.notes and told.comparison is None
+    statistics.close()
