@@ -517,6 +517,8 @@ def settings_for(run: recipes.Run, intensities: int, where: str) -> AnalysisSett
         raise UserError(f"{where}: analysis.proof = 'ma2005': an asymptotic rate has no best source of finite blocks")
     if intensities not in (2, 3):
         raise UserError(f"{where}: source.mean_photon_numbers: {intensities} intensities; two or three can be optimised")
+    if settings.proof == "linear-programme":
+        raise UserError(f"{where}: analysis.proof = 'linear-programme': a programme a block is too slow to search with")
     if (settings.proof == "lim2014") != (intensities == 3):
         raise UserError(f"{where}: analysis.proof = '{settings.proof}' does not take the source's {intensities} intensities")
     if settings.block == "all":

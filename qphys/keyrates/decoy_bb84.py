@@ -1,13 +1,13 @@
-"""Decoy-state BB84: sifted counts of two or three intensities to secret key, finite (Lim et al. 2014 with two decoys, Rusca
-et al. 2018 and Wiesemann et al. 2026 with one) or asymptotic (Ma et al. 2005).
+"""Decoy-state BB84: sifted counts of two or more intensities to secret key, finite (Lim et al. 2014 with two decoys, Rusca
+et al. 2018 and Wiesemann et al. 2026 with one, any number by linear programme) or asymptotic (Ma et al. 2005).
 
-Security claim (``lim2014``, ``rusca2018``, ``wiesemann2026``): the final key is ``security_epsilon``-secret and
-``correctness_epsilon``-correct against coherent attacks, for a fixed-length protocol whose acceptance test is met by the
-counts, if the sender's pulses are phase-randomised coherent states of the claimed mean photon numbers chosen independently
-of basis and bit, the bits are uniform, the probability of detection does not depend on the receiver's basis, and double
-clicks are assigned at random. Not covered: dead time and afterpulsing (correlations between pulses), efficiency mismatch,
-intensity fluctuation and correlation, side channels, authentication. ``ma2005`` is asymptotic: no failure probability, no
-statement on finite data.
+Security claim (``lim2014``, ``rusca2018``, ``wiesemann2026``, ``linear-programme``): the final key is
+``security_epsilon``-secret and ``correctness_epsilon``-correct against coherent attacks, for a fixed-length protocol whose
+acceptance test is met by the counts, if the sender's pulses are phase-randomised coherent states of the claimed mean photon
+numbers chosen independently of basis and bit, the bits are uniform, the probability of detection does not depend on the
+receiver's basis, and double clicks are assigned at random. Not covered: dead time and afterpulsing (correlations between
+pulses), efficiency mismatch, intensity fluctuation and correlation, side channels, authentication. ``ma2005`` is
+asymptotic: no failure probability, no statement on finite data.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qphys import core
 from qphys.errors import UserError, nearest
-from qphys.keyrates import sifting
+from qphys.keyrates import linear_programme, sifting
 from qphys.keyrates.settings import AnalysisSettings
 from qphys.keyrates.sifting import BASIS, Sifted, error_rate
 from qphys.statistics import schema
@@ -38,7 +38,7 @@ KEY_BASIS: Final = "key_basis"
 """Dimension of blocks: the basis whose bits become key."""
 
 INTENSITIES: Final = {"lim2014": 3, "rusca2018": 2, "wiesemann2026": 2, "ma2005": 3}
-"""Proof -> number of intensities that it takes."""
+"""Proof -> number of intensities that it takes; ``linear-programme`` takes any from two on."""
 
 BY_NUMBER: Final = {2: "wiesemann2026", 3: "lim2014"}
 """Number of intensities -> proof, where the settings leave it open."""
@@ -46,6 +46,7 @@ BY_NUMBER: Final = {2: "wiesemann2026", 3: "lim2014"}
 OWN_STATUS: Final[dict[str, int]] = {
     "bits_not_uniform": 64,
     "more_clicks_than_trials": 65,
+    "linear_programme_without_solution": 66,
 }
 """Statuses of the analysis, behind those of the kernels."""
 
@@ -65,7 +66,10 @@ EPSILON_PARTS: Final = {
     ("wiesemann2026", "all"): 15,
 }
 """(proof, key_from) -> equal parts of a block's secrecy epsilon; a key of signal states takes two more, for the signal's
-share of vacuum and of single photons."""
+share of vacuum and of single photons. For ``linear-programme`` see :func:`epsilon_parts`."""
+
+OTHER_PARTS: Final = 9
+"""Parts of the secrecy epsilon that pay for smoothing, sampling and hashing, as Lim et al. 2014 count them."""
 
 SECURITY_CLAIM: Final[dict[str, str]] = {
     "lim2014": "finite key, coherent attacks, fixed length: Lim, Curty, Walenta, Xu, Zbinden, PRA 89, 022307 (2014)",
@@ -73,6 +77,8 @@ SECURITY_CLAIM: Final[dict[str, str]] = {
     "171104 (2018)",
     "wiesemann2026": "finite key, coherent attacks, fixed length: Wiesemann, Krause, Tupkary, Rusca, Walenta, "
     "Luetkenhaus, Quantum 10, 2037 (2026)",
+    "linear-programme": "finite key, coherent attacks, fixed length: key formula of Lim, Curty, Walenta, Xu, Zbinden, "
+    "PRA 89, 022307 (2014), decoy bounds by linear programme, certified by its dual",
     "ma2005": "asymptotic, no finite-size statement: Ma, Qi, Zhao, Lo, PRA 72, 012326 (2005)",
 }
 
@@ -142,6 +148,19 @@ def key_epsilons(settings: AnalysisSettings) -> tuple[float, float]:
     return security * len(key_bases(settings)), correctness * len(key_bases(settings))
 
 
+def epsilon_parts(settings: AnalysisSettings, intensities: int) -> int | None:
+    """Equal parts of a block's secrecy epsilon; None for an asymptotic proof.
+
+    Examples
+    --------
+    >>> epsilon_parts(AnalysisSettings(proof="linear-programme"), 3)
+    35
+    """
+    if settings.proof == "linear-programme":
+        return 2 * linear_programme.tail_parts(intensities) + OTHER_PARTS
+    return EPSILON_PARTS.get((settings.proof, settings.key_from))
+
+
 def secret_key(
     counts: ArrayLike,
     errors: ArrayLike,
@@ -155,7 +174,8 @@ def secret_key(
     Parameters
     ----------
     counts, errors : array_like
-        Sifted events and those with the wrong bit [1], (..., K, 2): K = 3 or 2 intensities in any order, basis Z and X.
+        Sifted events and those with the wrong bit [1], (..., K, 2): K intensities, as many as the
+        proof takes, in any order, basis Z and X.
     mean_photon_number : array_like
         Claimed mean photon number of each intensity [1], (..., K).
     intensity_probability : array_like
@@ -186,7 +206,7 @@ def secret_key(
     """
     number = np.shape(counts)[-2] if np.ndim(counts) >= 2 else 0
     settings = with_proof(settings, number)
-    number = INTENSITIES[settings.proof]
+    number = INTENSITIES.get(settings.proof, max(number, 2))
     n, m, probability = (np.asarray(a, dtype=np.float64) for a in (counts, errors, intensity_probability))
     mu = np.asarray(mean_photon_number, dtype=np.float64)
     for array in (n, m, probability, mu[..., np.newaxis].repeat(2, axis=-1)):
@@ -199,7 +219,8 @@ def secret_key(
         np.take_along_axis(np.broadcast_to(a, (*batch, number, 2)), order[..., np.newaxis], axis=-2)
         for a in (n, m, probability)
     )
-    kernel = {"lim2014": _lim2014, "ma2005": _ma2005}.get(settings.proof, _one_decoy)
+    kernels = {"lim2014": _lim2014, "ma2005": _ma2005, "linear-programme": _linear_programme}
+    kernel = kernels.get(settings.proof, _one_decoy)
     blocks = []
     for basis in key_bases(settings):
         key = schema.BASES.index(basis)
@@ -264,6 +285,66 @@ def _one_decoy(n: Floats, m: Floats, mu: Floats, probability: Floats, settings: 
         sampling_bound=settings.sampling_bound,
     )
     return _told_by(bound)
+
+
+def _linear_programme(n: Floats, m: Floats, mu: Floats, probability: Floats, settings: AnalysisSettings) -> Block:
+    r"""One block by linear programme; last axis of n, m, probability: key basis, test basis.
+
+    The key is :math:`\lfloor s_0 + s_1 [1 - h(\phi)] - f_{EC} n h(m/n) - 6 \log_2 (T/\epsilon_{sec}) - \log_2
+    (2/\epsilon_{cor}) \rfloor` as of Lim et al. 2014, with T of :func:`epsilon_parts`; phi by the exact hypergeometric tail.
+    """
+    security, correctness = block_epsilons(settings)
+    intensities = n.shape[-2]
+    beta = float(np.log(epsilon_parts(settings, intensities) or np.nan) - np.log(security))
+    fault = _fault(n, m, mu, probability)
+    with np.errstate(invalid="ignore"):
+        falling = (np.diff(mu, axis=-1) < 0).all(axis=-1) & (mu[..., -1] >= 0) & (mu[..., 0] <= linear_programme.BRIGHTEST)
+        possible = (probability >= linear_programme.RAREST).all(axis=(-2, -1))
+    wrong_settings = np.where(falling, 0, core.STATUS["intensities_break_the_conditions_of_the_bound"])
+    fault = np.maximum(fault, np.where(possible, wrong_settings, core.STATUS["impossible_probabilities"]))
+    bounds = np.full((*fault.shape, 4), np.nan)  # s0, s1, s1 and wrong ones of the test basis
+    for place in np.ndindex(fault.shape):
+        if fault[place] == 0:
+            key, test = (
+                linear_programme.decoy_bounds(
+                    n[place][:, basis],
+                    m[place][:, basis],
+                    mean_photon_number=mu[place],
+                    probability=probability[place][:, basis],
+                    beta=beta,
+                    tail_bound=settings.tail_bound,
+                )
+                for basis in (0, 1)
+            )
+            bounds[place] = (
+                key.vacuum_lower,
+                key.single_photon_lower,
+                test.single_photon_lower,
+                test.single_photon_error_upper,
+            )
+    s0, s1, tested, wrong = np.moveaxis(bounds, -1, 0)
+    unsolved = (fault == 0) & ~np.isfinite(bounds).all(axis=-1)
+    with np.errstate(all="ignore"):
+        enough = (np.floor(tested) >= 1) & (np.floor(s1) >= 2) & (np.ceil(wrong) <= np.floor(tested))
+        log_eps = -beta * (2 if settings.sampling_bound == "exact_smoothing" else 1)
+        whole = (np.where(enough, f(a), 1.0) for f, a in ((np.ceil, wrong), (np.floor, tested), (np.floor, s1)))
+        most = core.KERNELS["errors_upper"](*whole, log_eps)
+        bounded = enough & np.isfinite(most)
+        phase_error = np.where(bounded, most / np.floor(s1), 0.5)
+        bits = n[..., 0].sum(axis=-1)
+        rate = np.where(bits > 0, np.minimum(m[..., 0].sum(axis=-1) / bits, 0.5), 0.0)
+        leakage = settings.error_correction_efficiency * bits * _entropy(rate)
+        cost = (6 * beta + np.log(2) - np.log(correctness)) / np.log(2)
+        length = np.floor(s0 + s1 * (1 - _entropy(phase_error)) - leakage - cost)
+        status = np.where(length > 0, core.STATUS["good"], core.STATUS["no_key"])
+        status = np.where(bounded, status, core.STATUS["no_sampling_bound"])
+        status = np.where((s1 > 0) & (tested > 0), status, core.STATUS["no_single_photons_proven"])
+    status = np.where(unsolved, OWN_STATUS["linear_programme_without_solution"], status)
+    status = np.where(fault > 0, fault, status).astype(np.int8)
+    invalid = (fault > 0) | unsolved
+    s0, s1, phase_error, leakage = (np.where(invalid, np.nan, a) for a in (s0, s1, phase_error, leakage))
+    used = np.where(bounded & ~invalid, core.SAMPLING_USED["exact"], core.SAMPLING_USED["none"]).astype(np.int8)
+    return np.where(status == 0, length, 0.0), s0, s1, phase_error, leakage, used, status
 
 
 def _told_by(bound: core.Lim2014) -> Block:
@@ -371,7 +452,7 @@ def with_proof(settings: AnalysisSettings, intensities: int) -> AnalysisSettings
     Raises
     ------
     UserError
-        A one-decoy proof with a policy that its authors do not have.
+        A one-decoy proof with a policy that its authors do not have, or a linear programme with a key of the signal only.
 
     Examples
     --------
@@ -380,8 +461,9 @@ def with_proof(settings: AnalysisSettings, intensities: int) -> AnalysisSettings
     """
     if settings.proof == "auto":
         settings = settings.model_copy(update={"proof": BY_NUMBER.get(intensities, "lim2014")})
-    if INTENSITIES[settings.proof] == 2:
-        for name, own in (("key_from", ("all",)), ("tail_bound", ("hoeffding",))):
+    if settings.proof not in ("lim2014", "ma2005"):
+        tails = ("hoeffding", "chernoff") if settings.proof == "linear-programme" else ("hoeffding",)
+        for name, own in (("key_from", ("all",)), ("tail_bound", tails)):
             value = getattr(settings, name)
             if value not in own:
                 raise UserError(f"analysis.{name} = '{value}': the proof {settings.proof} has {' or '.join(own)} only")
@@ -453,7 +535,9 @@ def _chosen(labels: list[str], settings: AnalysisSettings, mean_photon_number: F
     if len(set(chosen)) != len(chosen):
         raise UserError(f"analysis.intensities: an intensity stands twice in {', '.join(chosen)}")
     settings = with_proof(settings, len(chosen))
-    number = INTENSITIES[settings.proof]
+    if settings.proof == "linear-programme" and len(chosen) < 2:
+        raise UserError(f"{len(chosen)} intensities ({', '.join(chosen)}): the proof linear-programme takes two or more")
+    number = INTENSITIES.get(settings.proof, len(chosen))
     if len(chosen) == number:
         return tuple(labels.index(label) for label in chosen)
     if len(chosen) < number:
@@ -468,6 +552,7 @@ def _chosen(labels: list[str], settings: AnalysisSettings, mean_photon_number: F
     raise UserError(
         f"the file has {len(chosen)} intensities ({', '.join(chosen)}), the proof {settings.proof} takes {number}: "
         f"name {'three' if number == 3 else 'two'} of them in analysis.intensities; clicks of the others are dropped"
+        "; the proof linear-programme takes all"
     )
 
 
@@ -580,7 +665,7 @@ def analyze_decoy_bb84(dataset: xr.Dataset, settings: AnalysisSettings) -> xr.Da
         if coord.dims in kept and coord.dims[0] in result.dims:
             result = result.assign_coords({str(name): coord})
     result.attrs |= {"proof": settings.proof, "security_claim": SECURITY_CLAIM[settings.proof]}
-    if (parts := EPSILON_PARTS.get((settings.proof, settings.key_from))) is not None:
+    if (parts := epsilon_parts(settings, len(sender.labels))) is not None:
         security, correctness = key_epsilons(settings)
         result.attrs |= {"security_epsilon_of_key": security, "correctness_epsilon_of_key": correctness}
         result.attrs["epsilon_split_in_block"] = f"{settings.proof}: the block's secrecy epsilon in {parts} equal parts"
@@ -734,7 +819,7 @@ def status_attributes() -> dict[str, Any]:
     Examples
     --------
     >>> status_attributes()["flag_meanings"].split()[-1]
-    'more_clicks_than_trials'
+    'linear_programme_without_solution'
     """
     known = core.status_attributes()
     return {

@@ -291,7 +291,7 @@ def _refusals() -> list[tuple[str, Callable[[xr.Dataset], Any], str]]:
 
 
 @pytest.mark.parametrize(("what", "change", "status"), _refusals(), ids=[r[0] for r in _refusals()])
-@pytest.mark.parametrize("proof", ["lim2014", "ma2005"])
+@pytest.mark.parametrize("proof", ["lim2014", "linear-programme", "ma2005"])
 def test_fail_closed(statistics: Maker, what: str, change: Callable[[xr.Dataset], Any], status: str, proof: str) -> None:
     dataset = statistics()
     change(dataset)
