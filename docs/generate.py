@@ -8,7 +8,9 @@ from typing import Any, Final
 
 
 def generate(folder: Path) -> None:
-    """Write ``micius-2017``, ``micius-budget`` and ``proofs``, each a ``.md`` and a ``.png``, into a folder."""
+    """Write ``micius-2017``, ``micius-budget`` and ``proofs``, each a ``.md`` and a ``.png``, and pictures of pairs."""
+    import generate_pairs
+
     from qphys import plots
     from qphys.pipeline import compare_report
 
@@ -20,6 +22,7 @@ def generate(folder: Path) -> None:
     _write(folder / "micius-2017.md", "\n\n".join(parts) + "\n")
     _micius_budget(folder)
     _proofs(folder)
+    generate_pairs.generate(folder)
 
 
 PROOFS: Final[dict[str, dict[str, Any]]] = {
