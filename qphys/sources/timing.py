@@ -123,7 +123,7 @@ def drifting_coincidence_fraction(
     --------
     A window of 2.5 ns that is left behind by 5 ns between two corrections, from its centre, keeps the first quarter.
 
-    >>> float(drifting_coincidence_fraction(2.5e-9, 0.0, first_delay=0.0, last_delay=5e-9))
+    >>> round(float(drifting_coincidence_fraction(2.5e-9, 0.0, first_delay=0.0, last_delay=5e-9)), 12)
     0.25
     """
     from scipy.special import erf

@@ -111,15 +111,15 @@ def test_range_rate_is_the_derivative_of_the_range(micius, xinglong, window, ses
     assert doppler == pytest.approx([8.03, -8.015], rel=2e-3)
 
 
-def test_a_session_of_one_pass_takes_less_than_thirty_milliseconds(micius, xinglong, window, session):
+def test_a_session_of_one_pass_does_not_pay_for_each_second(micius, xinglong, window, session):
     told = window(**session, maximum_range_km=1200.0)
     best = np.inf
     for _ in range(7):
         begin = time.process_time()
         track(micius, xinglong, told, files=None, where=RUN)
         best = min(best, time.process_time() - begin)
-    # Processor time, since others may use the machine; 15 ms measured.
-    assert best < 0.030
+    # Processor time, since others may use the machine; 25 ms measured. A direct call for each second costs ten times more.
+    assert best < 0.150
 
 
 def test_a_step_belongs_when_its_centre_does(micius, xinglong, window, session):
