@@ -151,7 +151,7 @@ class Sight:
     """Diameter of the receiving telescope [m]."""
     receiver_obscuration: float = 0.0
     receiver_optics_transmittance: float = 1.0
-    """From the aperture to the analyser's entrance: telescope, filter, fibre coupling."""
+    """From the aperture to the analyser's entrance: telescope, filter; fibre coupling if the channel tells none."""
     field_of_view: float = float("nan")
     """Full angle of the field of view [rad]."""
     filter_bandwidth: float = float("nan")

@@ -48,6 +48,35 @@ def mode_overlap(mode_ratio: ArrayLike, *, obscuration: ArrayLike = 0.0) -> Floa
     return np.asarray(2.0 * difference**2 / (b**2 * (1.0 - a**2)), dtype=np.float64)
 
 
+def mode_throughput(mode_ratio: ArrayLike, *, obscuration: ArrayLike = 0.0) -> Floats:
+    r"""Share of a Gaussian mode's power that passes an annular aperture, and so of the sky's light that the mode could take.
+
+    .. math:: q = e^{-2 b^2 \epsilon^2} - e^{-2 b^2}
+
+    Parameters
+    ----------
+    mode_ratio, obscuration : array_like
+        :math:`b` and :math:`\epsilon` of `mode_overlap` [1].
+
+    Returns
+    -------
+    ndarray
+        [1]
+
+    Notes
+    -----
+    The integral of the mode's intensity :math:`e^{-2 r^2/w^2}` over the annulus. What of the mode, sent backwards, meets the
+    telescope's own parts sees no sky.
+
+    Examples
+    --------
+    >>> round(float(mode_throughput(1.12091)), 4)
+    0.919
+    """
+    b, a = np.asarray(mode_ratio, dtype=np.float64), np.asarray(obscuration, dtype=np.float64)
+    return np.asarray(np.exp(-2.0 * (b * a) ** 2) - np.exp(-2.0 * b**2), dtype=np.float64)
+
+
 def best_mode_ratio(obscuration: ArrayLike = 0.0) -> Floats:
     r"""Ratio of aperture to fibre mode for which an undisturbed plane wave couples best.
 

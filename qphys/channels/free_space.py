@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from dataclasses import replace
+from typing import Annotated, Any, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from qphys.channels import diffraction, path, scintillation
+from qphys.channels import diffraction, layers, path, scintillation, temporal
 from qphys.channels.extinction import Atmosphere, extinction_db
 from qphys.channels.laws import Beta, GammaGamma, Law, Pointing, joined
 from qphys.channels.link import Link, Passage, law_passage, log_normal_passage, spread_over
@@ -16,6 +17,7 @@ from qphys.channels.pointing import pointing_moment
 from qphys.channels.profiles import PROFILE_NAMES, AnyProfile
 from qphys.channels.refraction import apparent_elevation, standard_air
 from qphys.channels.scintillation import GivenIndex, Turbulence
+from qphys.channels.single_mode import SingleMode, single_mode_law, sky_share, still_coupling
 from qphys.errors import UserError
 from qphys.stages import Files, Floats, Sight
 
@@ -26,12 +28,16 @@ LARGEST_RECEIVER: Final = 0.5
 MODERATE: Final = 0.5
 """Rytov variance from which a result says by how much weak theory is off."""
 
+LAYERS: Final = 20
+"""Layers of the profile that a correction meets: isoplanatic angle within 0.2 %."""
+
 
 class FreeSpace(Link):
     """A link from a satellite, from the telescopes, the geometry and the air.
 
     Without `atmosphere` the path is in vacuum, without `turbulence` in still air; `Transmittance.includes` tells which terms
-    were computed. The receiver's optics are left to the receiver.
+    were computed. The receiver's optics are left to the receiver, without the coupling that
+    `coupling` tells.
     """
 
     kind: Literal["free-space"]
@@ -39,6 +45,34 @@ class FreeSpace(Link):
     turbulence: Annotated[Turbulence, Field(discriminator="kind")] | None = None
     distribution: Literal["auto", "log-normal", "gamma-gamma", "beta"] = "auto"
     """Law of the scintillation; auto: log-normal, the law of weak fluctuations, beyond which none is computed."""
+    coupling: SingleMode | None = None
+    """Into the single-mode fibre of the receiver, with the law of what is coupled; not given: the receiver sums power."""
+    pointing_correlation_time_ms: Annotated[float, Field(ge=0)] | None = None
+    """Of the pointing factor, where `correlation_time_ms` is left out and that of the scintillation is computed."""
+
+    @model_validator(mode="after")
+    def _has_one_receiver_and_one_time(self) -> Self:
+        if self.coupling is not None and self.sky_etendue == "field-of-view":
+            raise ValueError("sky_etendue = 'field-of-view' contradicts the coupling: a single-mode fibre takes one mode")
+        if self.coupling is not None and self.distribution != "auto":
+            raise ValueError(
+                f"distribution = '{self.distribution}' is a law of power; coupled light has its own: leave it out"
+            )
+        if self.correlation_time_ms is not None and self.pointing_correlation_time_ms is not None:
+            raise ValueError("correlation_time_ms and pointing_correlation_time_ms exclude each other")
+        return self
+
+    @property
+    def takes_one_mode(self) -> bool:
+        """Whether the receiver takes one mode of the sky."""
+        return self.coupling is not None or super().takes_one_mode
+
+    def background(self, sight: Sight, *, where: str) -> Floats:
+        """Sky photons a second at the analyser's entrance; of a coupling's mode what sees the sky. See `Link.background`."""
+        rate = super().background(sight, where=where)
+        if self.coupling is None or self.background_rate_hz is not None:
+            return rate
+        return rate * sky_share(self.coupling, obscuration=sight.receiver_obscuration)
 
     def passage(self, sight: Sight, *, files: Files, where: str) -> Passage:
         """Diffraction, transmitter optics and extinction, and the laws of pointing and scintillation; see `Link.passage`."""
@@ -72,10 +106,130 @@ class FreeSpace(Link):
             loss_db["turbulence"] = np.zeros(captured.shape)
             index, model = _index(self.turbulence, sight, files=files, where=f"{where}.turbulence")
             models.append(model)
+        coupled: Law | None = None
+        if self.coupling is not None and self.turbulence is not None:
+            coupled, model = self._coupled(self.coupling, sight, index, files=files, where=where)
+            loss_db["fibre coupling"] = -10.0 * np.log10(coupled.mean)
+            models.append(model)
+        elif self.coupling is not None:
+            still = self._still(self.coupling, sight, where=where)
+            loss_db["fibre coupling"] = np.full(captured.shape, -10.0 * np.log10(still))
+            models.append("fibre coupling: overlap of a plane wave with the fibre's mode, in still air")
         told: dict[str, Any] = {"loss_db": loss_db, "includes": tuple(loss_db), "model": "; ".join(models)}
+        if coupled is not None:
+            wide = None if pointing is None else spread_over(pointing, captured.size)
+            share = coupled.mean * (1.0 if wide is None else wide.mean)
+            whole = 10.0 ** (-0.1 * np.sum(list(loss_db.values()), axis=0))
+            return law_passage(joined(coupled, wide, factor=whole / share), **told)
         if self.distribution in ("auto", "log-normal") or not np.any(index > 0.0):
-            return log_normal_passage(captured=captured, scintillation_index=index, pointing=pointing, **told)
-        return self._chosen(sight, captured, index, pointing, told, files=files, where=where)
+            found = log_normal_passage(captured=captured, scintillation_index=index, pointing=pointing, **told)
+        else:
+            found = self._chosen(sight, captured, index, pointing, told, files=files, where=where)
+        if self.correlation_time_ms is not None or not self._tells_time:
+            return found
+        return replace(
+            found, correlation_time=lambda: self._time(sight, found.mean, index, pointing, files=files, where=where)
+        )
+
+    def _still(self, coupling: SingleMode, sight: Sight, *, where: str) -> float:
+        """Coupling of a plane wave [1]."""
+        told: dict[str, Any] = {"wavelength": sight.wavelength, "obscuration": sight.receiver_obscuration}
+        return still_coupling(coupling, **told, where=f"{where}.coupling")
+
+    def _coupled(self, coupling: SingleMode, sight: Sight, index: Floats, *, files: Files, where: str) -> tuple[Law, str]:
+        """Law of the light in the fibre over that in the aperture, with the aperture's scintillation, and its name."""
+        air = self.turbulence
+        assert air is not None
+        if isinstance(air, GivenIndex):
+            raise UserError(
+                f'{where}.coupling: needs turbulence with a profile; kind = "index" tells nothing of the phase '
+                f"(allowed: {', '.join(PROFILE_NAMES)})"
+            )
+        if air.ground_wind_m_per_s is None and (coupling.loop_bandwidth_hz is not None or coupling.delay_ms):
+            key = "loop_bandwidth_hz" if coupling.loop_bandwidth_hz is not None else "delay_ms"
+            raise UserError(
+                f"{where}.coupling.{key}: a correction in time needs the wind: give {where}.turbulence.ground_wind_m_per_s"
+            )
+        track, told = sight.track, f"{where}.turbulence"
+        profile = air.resolved(files, where=told)
+        r0 = path.fried_parameter(profile, track.elevation, wavelength=sight.wavelength)
+        if not np.all(np.isfinite(r0)):
+            raise UserError(f"{told}: a profile without turbulence; leave it out for still air")
+        cut = layers.compressed(profile, LAYERS, ground_wind=air.ground_wind_m_per_s)
+        law = single_mode_law(
+            coupling,
+            wavelength=sight.wavelength,
+            aperture=sight.receiver_aperture,
+            obscuration=sight.receiver_obscuration,
+            fried_parameter=r0,
+            elevation=track.elevation,
+            layer_height=cut.height,
+            layer_weight=cut.strength / np.sum(cut.strength),
+            layer_wind=0.0 if air.ground_wind_m_per_s is None else cut.wind,
+            slew_rate=np.nan_to_num(track.slew_rate, nan=0.0),
+            scintillation_index=index,
+            outer_scale=np.inf if air.outer_scale_m is None else air.outer_scale_m,
+            where=f"{where}.coupling",
+        )
+        count = coupling.corrected_modes
+        done = "no correction" if count == 1 else f"{count} Zernike modes corrected (piston counted)"
+        if count > 1 and (coupling.loop_bandwidth_hz is not None or coupling.delay_ms):
+            done += f", {'loop' if coupling.loop_bandwidth_hz is not None else 'delay'} against wind"
+            swept = not np.any(np.isnan(track.slew_rate))
+            done += " and slew" if swept else " alone (the orbit does not tell the slew of the line of sight)"
+        largest = sight.receiver_aperture / float(np.min(r0, initial=np.inf))
+        return law, f"fibre coupling: {done}, D/r0 up to {largest:.2f}; {law.validity}"
+
+    @property
+    def _tells_time(self) -> bool:
+        """Whether a correlation time follows from the keys."""
+        air = self.turbulence
+        windy = air is not None and not isinstance(air, GivenIndex) and air.ground_wind_m_per_s is not None
+        return windy or (air is None and self.pointing_correlation_time_ms is not None)
+
+    def _time(
+        self, sight: Sight, mean: Floats, index: Floats, pointing: Pointing | None, *, files: Files, where: str
+    ) -> tuple[float, str]:
+        """Correlation time of scintillation and pointing together, one for the pass [s], and how it was found."""
+        own = self.pointing_correlation_time_ms
+        if pointing is not None and own is None:
+            raise UserError(
+                f"{where}: pointing_correlation_time_ms is required beside the computed time of the scintillation, since "
+                "pointing fluctuates at its own pace; or give correlation_time_ms for both"
+            )
+        of_pointing = 0.0 if own is None else 1e-3 * own
+        jitter = 0.0 if pointing is None else float(pointing.scintillation_index[0])
+        of_air, said = np.zeros(mean.shape), []
+        air = self.turbulence
+        if air is not None and not isinstance(air, GivenIndex):
+            if np.any(np.isnan(sight.track.slew_rate)):
+                raise UserError(
+                    f"{where}: correlation_time_ms is required; the orbit does not tell the rate at which the line of sight "
+                    "sweeps through the wind"
+                )
+            of_air = temporal.correlation_time(
+                air.resolved(files, where=f"{where}.turbulence"),
+                sight.track.elevation,
+                wavelength=sight.wavelength,
+                aperture=sight.receiver_aperture,
+                ground_wind=np.float64(air.ground_wind_m_per_s or 0.0),
+                slew_rate=sight.track.slew_rate,
+                obscuration=sight.receiver_obscuration,
+                outer_scale=np.inf if air.outer_scale_m is None else air.outer_scale_m,
+            )
+            of_air = np.nan_to_num(of_air, nan=0.0)
+            said.append("scintillation by frozen flow, wind and slew")
+        if pointing is not None:
+            said.append("pointing as given")
+        # the joint autocovariance of independent factors, integrated
+        both = of_air + of_pointing
+        joint = np.where(both > 0.0, of_air * of_pointing / np.where(both > 0.0, both, 1.0), 0.0)
+        total = np.sum(mean**2 * (index + jitter + index * jitter))
+        area = np.sum(mean**2 * (index * of_air + jitter * of_pointing + index * jitter * joint))
+        time = float(area / total) if total > 0.0 else 0.0
+        return time, (
+            f"correlation time {1e3 * time:.3g} ms ({'; '.join(said)}): the one that keeps the variance of the pass's counts"
+        )
 
     def _chosen(
         self,

@@ -51,6 +51,11 @@ class Link(Record):
             raise ValueError("sky_etendue belongs to a radiance; with background_rate_hz it would do nothing")
         return self
 
+    @property
+    def takes_one_mode(self) -> bool:
+        """Whether the receiver takes one mode of the sky."""
+        return self.sky_etendue == "single-mode"
+
     def background(self, sight: Sight, *, where: str) -> Floats:
         """Sky photons a second at the analyser's entrance.
 
@@ -75,8 +80,7 @@ class Link(Record):
         steps = sight.track.time.shape
         if self.background_rate_hz is not None:
             return np.full(steps, self.background_rate_hz)
-        single_mode = self.sky_etendue == "single-mode"
-        needed = ("filter_bandwidth",) if single_mode else ("receiver_aperture", "field_of_view", "filter_bandwidth")
+        needed = ("filter_bandwidth",) if self.takes_one_mode else ("receiver_aperture", "field_of_view", "filter_bandwidth")
         key = "sky" if self.sky is not None else "sky_radiance_w_per_m2_um_sr"
         for name in needed:
             if np.isnan(getattr(sight, name)):
@@ -93,7 +97,7 @@ class Link(Record):
             "wavelength": sight.wavelength,
             "optics_transmittance": sight.receiver_optics_transmittance,
         }
-        if single_mode:
+        if self.takes_one_mode:
             return single_mode_sky_photon_rate(radiance, **told)
         return sky_photon_rate(
             radiance,
@@ -127,8 +131,15 @@ class Link(Record):
             fluctuates and no correlation time is given; the orbit does not tell what the polarization needs.
         """
         passage = self.passage(sight, files=files, where=where)
-        if passage.fluctuates and self.correlation_time_ms is None:
-            raise UserError(f"{where}: correlation_time_ms is required, since the transmittance fluctuates")
+        time, timed = 0.0, ""
+        if passage.fluctuates:
+            if self.correlation_time_ms is not None:
+                time = self.si.correlation_time
+            elif passage.correlation_time is not None:
+                time, timed = passage.correlation_time()
+            else:
+                raise UserError(f"{where}: correlation_time_ms is required, since the transmittance fluctuates")
+        told = [passage.model, timed, "" if self.sky is None else self.sky.told]
         nodes, weight = passage.rule(self.fading_nodes)
         nodes = nodes / np.sum(nodes * weight, axis=-1, keepdims=True) * passage.mean[:, None]
         steps = len(nodes)
@@ -136,12 +147,12 @@ class Link(Record):
             # a lossless channel may round to 1 + 1e-16
             transmittance=np.minimum(nodes, 1.0)[:, :, None],
             weight=weight,
-            correlation_time=self.si.correlation_time if passage.fluctuates else 0.0,
+            correlation_time=time,
             jones=np.tile(np.eye(2, dtype=np.complex128), (steps, 1, 1, 1)),
             background_rate=self.background(sight, where=where)[:, None],
             includes=passage.includes,
             terms_db={name: value[:, None] for name, value in passage.loss_db.items()},
-            model=passage.model if self.sky is None else f"{passage.model}; {self.sky.told}",
+            model="; ".join(part for part in told if part),
         )
         if self.polarization is not None:
             maps = self.polarization.maps(sight.track, where=f"{where}.polarization")
@@ -185,6 +196,8 @@ class Passage:
     """Makes the law of the whole transmittance, whose mean is that of the losses."""
     rule: Callable[[int], tuple[Floats, Floats]]
     """Nodes, to a constant factor, and weights of the law, each of shape (T, N), for N nodes."""
+    correlation_time: Callable[[], tuple[float, str]] | None = None
+    """Computes the correlation time of the fading [s], one for the pass, and says how; None: nobody can."""
 
     @property
     def mean(self) -> Floats:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from pydantic import Field, model_validator
 
 from qphys.channels.adaptive_optics import MAXIMUM_ORDER, loop_residual, noise_residual, shift_residual, zernike_orders
-from qphys.channels.coupling import best_mode_ratio, marechal_coupling, mode_overlap
+from qphys.channels.coupling import best_mode_ratio, marechal_coupling, mode_overlap, mode_throughput
 from qphys.channels.coupling_laws import CouplingLaw, coupling_law
 from qphys.channels.pupil import GRIDS
 from qphys.errors import UserError
@@ -145,24 +145,51 @@ def single_mode_law(
         modes = zernike_orders(record.corrected_modes)[0][1:]
         noise = noise_residual(modes, total_rms=2.0 * np.pi * own.noise_rms / wavelength)
         residual += noise[np.searchsorted(modes, orders)]
-    static = (2.0 * np.pi * own.static_rms / wavelength) ** 2
+    _check_strength(strength, where=where)
+    return coupling_law(
+        strength,
+        residual=residual,
+        ceiling=still_coupling(record, wavelength=wavelength, obscuration=obscuration, where=where),
+        mode_ratio=_mode_ratio(record, obscuration=obscuration),
+        obscuration=obscuration,
+        scintillation_index=scintillation_index,
+        outer_scale_over_aperture=outer_scale / aperture,
+    )
+
+
+def still_coupling(record: SingleMode, *, wavelength: float, obscuration: float, where: str = "channel.coupling") -> float:
+    """Coupling of a plane wave into the fibre: overlap of the modes, static error, and the fibre's end.
+
+    Parameters are those of `single_mode_law`.
+
+    Returns
+    -------
+    float
+        From the light in the aperture to the light in the fibre [1].
+
+    Raises
+    ------
+    UserError
+        The static error is above 1 rad.
+    """
+    static = (2.0 * np.pi * record.si.static_rms / wavelength) ** 2
     if static > 1.0:
         raise UserError(
             f"{where}.static_rms_nm = {record.static_rms_nm:g}: {np.sqrt(static):.2f} rad at this wavelength; its loss is "
             "known up to 1 rad"
         )
-    ratio = float(best_mode_ratio(obscuration)) if own.mode_ratio is None else own.mode_ratio
-    ceiling = mode_overlap(ratio, obscuration=obscuration) * marechal_coupling(static) * own.fibre_transmittance
-    _check_strength(strength, where=where)
-    return coupling_law(
-        strength,
-        residual=residual,
-        ceiling=ceiling,
-        mode_ratio=ratio,
-        obscuration=obscuration,
-        scintillation_index=scintillation_index,
-        outer_scale_over_aperture=outer_scale / aperture,
-    )
+    overlap = mode_overlap(_mode_ratio(record, obscuration=obscuration), obscuration=obscuration)
+    return float(overlap * marechal_coupling(static) * record.fibre_transmittance)
+
+
+def sky_share(record: SingleMode, *, obscuration: float) -> float:
+    """Share of one mode's sky light (`background.single_mode_sky_photon_rate`) that comes out of the fibre [1].
+
+    What of the fibre's mode, sent backwards, leaves the aperture sees the sky (`coupling.mode_throughput`); turbulence and
+    errors of the wavefront do not matter, since the sky is as bright beside.
+    """
+    throughput = mode_throughput(_mode_ratio(record, obscuration=obscuration), obscuration=obscuration)
+    return float(throughput * record.fibre_transmittance)
 
 
 def uplink_law(
@@ -252,6 +279,11 @@ def uplink_law(
         scintillation_index=scintillation_index,
         outer_scale_over_aperture=outer_scale / diameter,
     )
+
+
+def _mode_ratio(record: SingleMode, *, obscuration: float) -> float:
+    """Given, or the best one in still air."""
+    return float(best_mode_ratio(obscuration)) if record.mode_ratio is None else record.mode_ratio
 
 
 def _layers(
