@@ -75,7 +75,9 @@ class ModalCoupling:
     validity = (
         "modal coupling: a residual phase up to 1 rad^2 in the fibre's mode; exact mean; against whole pupils the "
         "scintillation index is 4 % low at 0.3 rad^2 and 6 to 11 % at 1 rad^2, the distance (Kolmogorov-Smirnov) 0.006 and "
-        "up to 0.016"
+        "up to 0.016; against our wave optics (0.2 m, Rytov variance 0.13) behind 3, 6, 10, 21 modes the mean is 0.7, 1.3, "
+        "2.3, 3.8 % high, the index 3 to 18 % low and the distance 0.028, 0.057, 0.10, 0.15, since air at height turns "
+        "phase that was corrected into amplitude"
     )
 
     @cached_property
@@ -241,7 +243,7 @@ class PupilCoupling:
     validity = (
         "pupil coupling: any strength of turbulence up to D/r0 = 30; mean exact without correction, else up to 0.5 % high "
         "(3 % at D/r0 = 30); phase and log-amplitude act as one Gaussian phase; sampling error of the scintillation index "
-        "1 % at 0.3 and 3 % at 1.5"
+        "1 % at 0.3 and 3 % at 1.5; distance (Kolmogorov-Smirnov) to our wave optics 0.021 to 0.045, its noise 0.048"
     )
 
     @cached_property

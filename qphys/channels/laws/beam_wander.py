@@ -138,7 +138,8 @@ class BeamWanderMarcum(_BeamWander):
         """Where the law holds and by how much it is off, in a sentence."""
         return (
             "beam wander (Marcum): exact for a Gaussian spot that wanders by Gaussian axes; of turbulence it holds the "
-            "wander only, not the deformation nor the scintillation of the spot, so that the index is a lower bound"
+            "wander only, not the deformation nor the scintillation of the spot, so that the index is a lower bound "
+            "and the distance (Kolmogorov-Smirnov) to our wave optics 0.21 to 0.22 at a Rytov variance of 0.15"
         )
 
     @property

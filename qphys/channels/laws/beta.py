@@ -71,7 +71,7 @@ class Beta:
         return (
             "beta: any mean and index on the interval from 0 to 1; the closest of the laws of two parameters at a Rytov "
             "variance of 2.9, where its distance (Kolmogorov-Smirnov) to our wave optics is 0.060 to 0.16, the latter for "
-            "an aperture that catches 0.7 of the light; at a Rytov variance of 0.15 it is 0.032 to 0.042"
+            "an aperture that catches 0.7 of the light; at a Rytov variance of 0.15 it is 0.042 to 0.044"
         )
 
     def density(self, x: ArrayLike) -> Floats:

@@ -114,8 +114,8 @@ class CircularBeam:
         """Where the law holds and by how much it is off, in a sentence."""
         return (
             "circular beam: weak fluctuations of a beam comparable with the aperture; exact in the two moments it is "
-            "made from, its transmittance at an offset off by up to 0.013 (Weibull approximation); no distance to wave "
-            "optics measured yet"
+            "made from, its transmittance at an offset off by up to 0.013 (Weibull approximation); its distance "
+            "(Kolmogorov-Smirnov) to our wave optics is 0.019 to 0.030 at a Rytov variance of 0.15"
         )
 
     @property

@@ -108,7 +108,7 @@ class LogNormal:
         """Where the law holds and by how much it is off, in a sentence."""
         return (
             "log-normal: weak fluctuations of a received power that is summed (scintillation index up to about 0.3, Rytov "
-            "variance up to 1); against our wave optics its distance (Kolmogorov-Smirnov) is 0.045 to 0.076 at a Rytov "
+            "variance up to 1); against our wave optics its distance (Kolmogorov-Smirnov) is 0.057 to 0.076 at a Rytov "
             "variance of 0.15 and 0.16 to 0.28 at 2.9; too light in the lower tail of light coupled into a fibre above an "
             "index of 0.02"
         )

@@ -180,7 +180,7 @@ class TotalProbability:
         """Where the law holds and by how much it is off, in a sentence."""
         return (
             "total probability: weak fluctuations of a beam comparable with the aperture (Rytov variance up to about "
-            "1), the closest law there: its distance (Kolmogorov-Smirnov) to our wave optics is 0.020 to 0.036 at a "
+            "1), the closest law there: its distance (Kolmogorov-Smirnov) to our wave optics is 0.016 to 0.029 at a "
             "Rytov variance of 0.15, and 0.13 to 0.19 at 2.9, where beta is closer"
         )
 
