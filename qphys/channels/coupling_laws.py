@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -66,6 +66,9 @@ class ModalCoupling:
     Mellin transform along lines through its saddle points, so that tails keep their relative accuracy. A log-normal law it
     is not: its logarithm is skewed by -0.5 to -1.8.
     """
+
+    costly: ClassVar[bool] = True
+    """Its cumulative probability is an integral of its own for each value: products tabulate it."""
 
     variances: Floats
     ceiling: Floats
@@ -232,6 +235,9 @@ class PupilCoupling:
     The mean is exact at every step. The shape rests on `SAMPLES` pupils of one fixed seed at up to `NODES` steps, between
     which it is interpolated in the logarithm of the mean; `draw` computes whole pupils at every step.
     """
+
+    costly: ClassVar[bool] = True
+    """Its cumulative probability is an integral of its own for each value: products tabulate it."""
 
     pupil: PolarPupil
     aperture_over_fried: Floats

@@ -10,6 +10,7 @@ from scipy import stats
 
 from qphys.channels import coupling
 from qphys.channels.coupling_laws import CouplingLaw, ModalCoupling, PupilCoupling, coupling_law
+from qphys.channels.laws import Pointing, Product
 from qphys.channels.pupil import mode_variances, polar_pupil, residual_factors
 from qphys.channels.quadrature import panels
 
@@ -226,3 +227,11 @@ def test_every_law_names_itself_and_its_validity():
     for laws in (law(0, 2.0), law(3, 2.0)):
         assert laws.validity.startswith(laws.name)
         assert "%" in laws.validity
+
+
+def test_a_product_with_many_values_takes_a_table_of_the_coupling_that_is_good_to_one_in_a_thousand() -> None:
+    law = coupling_law(np.array([2.0, 6.0]), residual=np.full((2, 3), 0.02), ceiling=0.8, mode_ratio=1.12)
+    product = Product(law, Pointing.rayleigh(np.full(2, 5e-6), jitter=1e-6), factor=np.array([1e-2, 1e-3]))
+    levels = product.mean[:, None] * 10.0 ** np.linspace(-1.5, 0.4, 97)
+    exact = np.concatenate([product.cumulative(levels[:, i : i + 1]) for i in (24, 72)], axis=1)
+    np.testing.assert_allclose(product.cumulative(levels)[:, [24, 72]], exact, rtol=2e-3, atol=1e-12)
