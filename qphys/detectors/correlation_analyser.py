@@ -31,6 +31,8 @@ class CorrelationAnalyser(Record):
     """Of the settings, from H towards V."""
     turn_deg: float = 0.0
     """Added to every angle: the plate's turn, for a sweep."""
+    retardance_deg: float = 0.0
+    """Of a retarder in front, its fast axis along H: at 90, a setting of 45 degrees measures circular polarization."""
     setting_probabilities: Annotated[tuple[Annotated[float, Field(ge=0.0, le=1.0)], ...], Field(min_length=1)] | None = None
     """Of the settings; not given: all alike."""
     optics_transmittance: Annotated[float, Field(gt=0.0, le=1.0)]
@@ -89,7 +91,7 @@ class CorrelationAnalyser(Record):
             detector=self.detector,
         ).analyser(trial_rate)
         angles = self.si.angles + self.si.turn
-        settings = len(angles)
+        settings, retarder = len(angles), jones.waveplate(self.si.retardance, 0.0)
         leak = 0.0 if self.polarization_contrast is None else 1.0 / (1.0 + self.polarization_contrast)
         given = self.setting_probabilities or (1.0,) * settings
         double = 1 + 2 * settings
@@ -97,9 +99,9 @@ class CorrelationAnalyser(Record):
         return replace(
             pair,
             setting_probability=np.asarray(given) / sum(given),
-            amplitude=jones.polarizing_beam_splitter(angles, leak)[:, :, np.newaxis, :],
-            ideal_amplitude=jones.polarizing_beam_splitter(angles, 0.0)[:, :, np.newaxis, :],
-            leak=jones.polarizing_beam_splitter_leak(angles, leak)[:, :, np.newaxis, :] if leak else None,
+            amplitude=(jones.polarizing_beam_splitter(angles, leak) @ retarder)[:, :, np.newaxis, :],
+            ideal_amplitude=(jones.polarizing_beam_splitter(angles, 0.0) @ retarder)[:, :, np.newaxis, :],
+            leak=(jones.polarizing_beam_splitter_leak(angles, leak) @ retarder)[:, :, np.newaxis, :] if leak else None,
             background_share=np.tile(pair.background_share[:1], (settings, 1)),
             outcomes=("none", *(f"S{k}{sign}" for k in range(settings) for sign in "+-"), "double"),
             outcome_of_pattern=outcome_of_pattern,

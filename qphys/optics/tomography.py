@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+import json
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from qphys.errors import RunError, UserError
+from qphys.optics import jones
 from qphys.stages import Complexes, Floats
 
 POLARIZATIONS: Final[dict[str, tuple[complex, complex]]] = {
@@ -160,6 +162,63 @@ def reconstruct(
     state = root @ found @ root
     state = (state + state.conj().T) / 2.0
     return Tomography(state / np.trace(state).real, gap, iterations)
+
+
+def coincidences_of(statistics: Any, *, realisation: int = 0) -> dict[str, Any]:
+    """Take from a statistics file of correlation analysers what `reconstruct` needs.
+
+    Parameters
+    ----------
+    statistics : xarray.Dataset
+        As `qphys.open_statistics` returns it, of receivers ``correlation-analyser``; the points of a sweep of
+        ``turn_deg`` or ``retardance_deg`` are further settings, such as those of runs/tomography.toml.
+    realisation : int
+        Which drawn sample.
+
+    Returns
+    -------
+    dict
+        ``counts`` (n,), ``settings`` (n, 4, 4), ``exposures`` (n,) and ``accidentals`` (n,), by these names the arguments of
+        `reconstruct`; losses and efficiencies are taken for alike in all settings.
+
+    Raises
+    ------
+    UserError
+        The file has no counts, no run that made it, or other receivers.
+    """
+    if "counts" not in statistics or not isinstance(statistics.attrs.get("resolved_run"), str):
+        raise UserError("tomography needs counts, and the run that made them (attribute 'resolved_run')")
+    run: dict[str, Any] = next(iter(json.loads(statistics.attrs["resolved_run"]).values()), {})
+    arms = run.get("arms", {})
+    receivers = [arms.get(side, {}).get("receiver", {}) for side in ("alice", "bob")]
+    if any(receiver.get("kind") != "correlation-analyser" for receiver in receivers):
+        raise UserError("tomography needs receivers of kind 'correlation-analyser' in both arms")
+    trials = np.asarray(statistics["trials"].values, dtype=np.float64).reshape(statistics.sizes["point"], -1).sum(axis=1)
+    told: dict[str, list[Any]] = {"counts": [], "settings": [], "exposures": [], "accidentals": []}
+    for point in range(statistics.sizes["point"]):
+        here = statistics.isel(point=point, realisation=realisation)
+        rows = []
+        for side, receiver in zip(("alice", "bob"), receivers, strict=True):
+            value = {"turn_deg": 0.0, "retardance_deg": 0.0} | receiver
+            for key in ("turn_deg", "retardance_deg"):
+                name = f"arms_{side}_receiver_{key}"
+                value[key] = float(here[name]) if name in here.coords else value[key]
+            angles = np.deg2rad(np.asarray(value["angles_deg"]) + value["turn_deg"])
+            row = jones.polarizing_beam_splitter(angles, 0.0) @ jones.waveplate(np.deg2rad(value["retardance_deg"]), 0.0)
+            share = np.asarray(value.get("setting_probabilities") or np.ones(len(angles)), dtype=np.float64)
+            rows.append((row.reshape(-1, 2).conj(), np.repeat(share / share.sum(), 2)))
+        vectors = np.einsum("ai,bj->abij", rows[0][0], rows[1][0]).reshape(-1, 4)
+        told["settings"] += list(np.einsum("ni,nj->nij", vectors, vectors.conj()))
+        told["exposures"] += list(trials[point] * np.outer(rows[0][1], rows[1][1]).ravel())
+        names = [
+            [f"{letter}{k}{sign}" for k in range(len(r[1]) // 2) for sign in "+-"]
+            for letter, r in zip("ab", rows, strict=True)
+        ]
+        for variable, target in (("counts", "counts"), ("accidental_counts", "accidentals")):
+            cells = here[variable].sum([d for d in here[variable].dims if d not in ("alice_outcome", "bob_outcome")])
+            cells = cells.transpose("alice_outcome", "bob_outcome").sel(alice_outcome=names[0], bob_outcome=names[1])
+            told[target] += list(np.asarray(cells.values, dtype=np.float64).ravel())
+    return {name: np.asarray(values) for name, values in told.items()}
 
 
 def _maximise(

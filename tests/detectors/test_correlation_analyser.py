@@ -35,6 +35,16 @@ def test_powers_follow_malus() -> None:
     np.testing.assert_allclose(powers.sum(axis=1), 1.0, rtol=1e-12)
 
 
+def test_a_quarter_wave_plate_in_front_measures_circular_light() -> None:
+    """Oracle: circular light goes whole to one detector of the setting at 45 degrees; H is still H in the setting at 0."""
+    found = analyser(retardance_deg=90.0)
+    circular = jones.elliptical(0.0, 0.5)
+    powers = np.abs(found.amplitude[:, :, 0] @ circular) ** 2
+    np.testing.assert_allclose(sorted(powers[1]), [0.0, 1.0], atol=1e-12)
+    np.testing.assert_allclose(powers[0], 0.5, rtol=1e-12)
+    np.testing.assert_allclose(np.abs(found.amplitude[0, :, 0] @ jones.linear(0.0)) ** 2, [1.0, 0.0], atol=1e-12)
+
+
 def test_labels_name_setting_and_result() -> None:
     """Oracle: every setting has three outcomes of its own."""
     found = analyser(setting_probabilities=[0.5, 0.2, 0.3])
