@@ -19,6 +19,7 @@ from pydantic import Field, model_validator
 from qphys import core, keyrates, search
 from qphys import recipe as recipes
 from qphys.errors import UserError
+from qphys.keyrates.entropies import binary_entropy
 from qphys.record import Record, parse
 
 if TYPE_CHECKING:
@@ -449,7 +450,7 @@ class Problem:
             blocks, cost = self._one_decoy(told[0], told[1], mu, p, bases), _cost_one_decoy(self.settings)
         vacuum, single, phase, leak, status = blocks[1], blocks[2], blocks[5], blocks[6], blocks[8]
         counted = 0.0 if self.settings.proof == "wiesemann2026" else vacuum
-        margin = counted + single * (1.0 - _entropy(phase)) - leak - cost
+        margin = counted + single * (1.0 - binary_entropy(phase)) - leak - cost
         margin = np.where(np.isfinite(margin), margin, -np.inf)
         positive = np.maximum(margin, 0.0).sum(axis=-1)
         key = np.where(status == core.STATUS["good"], blocks[0], 0.0).sum(axis=-1)
@@ -536,8 +537,3 @@ def _cost_one_decoy(settings: AnalysisSettings) -> float:
     if settings.proof == "wiesemann2026":
         return float((4.0 * np.log(15.0 / security) - LOG_2 + np.log(2.0 / correctness)) / LOG_2)
     return float((6.0 * np.log(19.0 / security) + np.log(2.0 / correctness)) / LOG_2)
-
-
-def _entropy(x: Any) -> Floats:
-    inside = np.clip(x, np.finfo(np.float64).tiny, 0.5)
-    return np.asarray(-(inside * np.log(inside) + (1.0 - inside) * np.log1p(-inside)) / LOG_2)

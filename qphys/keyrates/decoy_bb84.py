@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from qphys import core
 from qphys.errors import UserError, nearest
 from qphys.keyrates import linear_programme, sifting
+from qphys.keyrates.entropies import binary_entropy
 from qphys.keyrates.settings import AnalysisSettings
 from qphys.keyrates.sifting import BASIS, Sifted, error_rate
 from qphys.statistics import schema
@@ -333,9 +334,9 @@ def _linear_programme(n: Floats, m: Floats, mu: Floats, probability: Floats, set
         phase_error = np.where(bounded, most / np.floor(s1), 0.5)
         bits = n[..., 0].sum(axis=-1)
         rate = np.where(bits > 0, np.minimum(m[..., 0].sum(axis=-1) / bits, 0.5), 0.0)
-        leakage = settings.error_correction_efficiency * bits * _entropy(rate)
+        leakage = settings.error_correction_efficiency * bits * binary_entropy(rate)
         cost = (6 * beta + np.log(2) - np.log(correctness)) / np.log(2)
-        length = np.floor(s0 + s1 * (1 - _entropy(phase_error)) - leakage - cost)
+        length = np.floor(s0 + s1 * (1 - binary_entropy(phase_error)) - leakage - cost)
         status = np.where(length > 0, core.STATUS["good"], core.STATUS["no_key"])
         status = np.where(bounded, status, core.STATUS["no_sampling_bound"])
         status = np.where((s1 > 0) & (tested > 0), status, core.STATUS["no_single_photons_proven"])
@@ -390,8 +391,8 @@ def _ma2005(n: Floats, m: Floats, mu: Floats, probability: Floats, settings: Ana
         phase_error = np.minimum(test.single_photon_error_upper, 0.5)
         bits = n[..., enters, 0].sum(axis=-1)
         rate = np.minimum(error_rate(m[..., enters, 0].sum(axis=-1), bits), 0.5)
-        leakage = settings.error_correction_efficiency * bits * np.where(bits > 0, _entropy(rate), 0.0)
-        length = np.floor(s1 * (1 - _entropy(phase_error)) - leakage)
+        leakage = settings.error_correction_efficiency * bits * np.where(bits > 0, binary_entropy(rate), 0.0)
+        length = np.floor(s1 * (1 - binary_entropy(phase_error)) - leakage)
     # The kernel's key rate is that of one basis only; whether there is a key is decided by `length`.
     no_key = core.STATUS["no_key"]
     told = [np.where(status == no_key, 0, status) for status in (key.status, test.status)]
@@ -411,13 +412,6 @@ def _fault(n: Floats, m: Floats, mu: Floats, probability: Floats) -> Statuses:
     fault = np.where(counts.all(axis=(-2, -1)), 0, core.STATUS["impossible_counts"])
     fault = np.where(possible, fault, np.maximum(fault, core.STATUS["impossible_probabilities"]))
     return np.where(finite, fault, core.STATUS["input_not_finite"]).astype(np.int8)
-
-
-def _entropy(x: Floats) -> Floats:
-    """Binary entropy [bit]; 0 at 0 and at 1."""
-    inside = np.clip(x, np.finfo(np.float64).tiny, 1 - np.finfo(np.float64).epsneg)
-    entropy: Floats = -(inside * np.log2(inside) + (1 - inside) * np.log1p(-inside) / np.log(2))
-    return np.where((x <= 0) | (x >= 1), 0.0, entropy)
 
 
 def _composed(key: Key) -> Key:
