@@ -22,8 +22,10 @@ from pydantic import Field
 from qphys import core
 from qphys.errors import UserError
 from qphys.keyrates import pairs as two
+from qphys.keyrates import proofs
 from qphys.keyrates.decoy_bb84 import OWN_STATUS, status_attributes
 from qphys.keyrates.pairs import Pairs
+from qphys.keyrates.proofs import PROOFS, proofs_of
 from qphys.keyrates.sifting import BASIS, OPTIONAL_OUTCOMES, error_rate
 from qphys.keyrates.table import status_names
 from qphys.record import Record
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Statuses = NDArray[np.int8]
 
-PROTOCOL: Final = "bbm92"
+PROTOCOL: Final = proofs.BBM92
 OUTCOMES: Final = (schema.OUTCOMES_BB84, schema.OUTCOMES_BB84)
 KEY_BASIS: Final = "key_basis"
 """Dimension of blocks: the basis whose bits become key, or ``pooled``."""
@@ -43,19 +45,10 @@ POOLED: Final = "pooled"
 PROOF: Final = "proof"
 """Dimension of `key_length_by_proof`."""
 
-ONE_BASIS_TESTS: Final = ("tomamichel2012", "asymptotic")
-"""Proofs in which each basis makes key and the other tests; the others pool the bases and disclose a random part."""
-COMPOSABLE: Final = ("tomamichel2012", "tomamichel_leverrier2017", "lim2021")
+COMPOSABLE: Final = tuple(name for name, proof in proofs_of(PROTOCOL).items() if proof.is_finite)
 
 FLIPPED_BASES: Final = "flipped_bases"
 """Attribute of a file: bases in which equal outcomes are errors, such as "Z X" for a singlet."""
-
-SECURITY_CLAIM: Final[dict[str, str]] = {
-    "tomamichel2012": "finite key, coherent attacks, fixed length: Tomamichel et al., Nat. Commun. 3, 634 (2012)",
-    "tomamichel_leverrier2017": "finite key, coherent attacks, fixed length: Tomamichel, Leverrier, Quantum 1, 14 (2017)",
-    "lim2021": "finite key, coherent attacks, fixed length: Lim, Xu, Pan, Ekert, PRL 126, 100501 (2021)",
-    "asymptotic": "asymptotic, no finite-size statement: Shor, Preskill, PRL 85, 441 (2000)",
-}
 
 FRACTIONS: Final = np.linspace(0.01, 0.99, 99)
 """Parts of a block tried as test, where Tomamichel and Leverrier 2017 leaves them free."""
@@ -202,7 +195,7 @@ def key_bases(settings: BBM92Settings) -> tuple[str, ...]:
     >>> key_bases(BBM92Settings()), key_bases(BBM92Settings(proof="lim2021"))
     (('Z', 'X'), ('pooled',))
     """
-    if settings.proof not in ONE_BASIS_TESTS:
+    if not PROOFS[settings.proof].one_basis_tests:
         return (POOLED,)
     return schema.BASES if settings.key_basis == "both" else (settings.key_basis,)
 
@@ -246,20 +239,19 @@ def secret_key(counts: ArrayLike, errors: ArrayLike, *, settings: BBM92Settings)
     n, m = np.broadcast_arrays(np.asarray(counts, dtype=np.float64), np.asarray(errors, dtype=np.float64))
     if n.shape[-1:] != (2,):
         raise ValueError(f"the last dimension must be the two bases, not {n.shape}")
-    if settings.proof in ONE_BASIS_TESTS:
+    if PROOFS[settings.proof].one_basis_tests:
+        kernel = KERNELS_OF_TWO_BASES[settings.proof]
         blocks = []
         for basis in key_bases(settings):
             key = schema.BASES.index(basis)
-            kernel = _tomamichel2012 if settings.proof == "tomamichel2012" else _asymptotic
             blocks.append(kernel(n[..., key], m[..., key], n[..., 1 - key], m[..., 1 - key], settings))
     else:
-        kernel_ = _lim2021 if settings.proof == "lim2021" else _tomamichel_leverrier2017
         impossible = ~((m >= 0) & (m <= n)).all(axis=-1)
         with np.errstate(invalid="ignore"):
             total, wrong = n.sum(axis=-1), m.sum(axis=-1)
             # A basis with an impossible number refuses the sum of both.
             total = np.where(np.isfinite(total + wrong), np.where(impossible, -1.0, total), np.nan)
-        blocks = [kernel_(total, wrong, settings)]
+        blocks = [KERNELS_OF_POOLED_BASES[settings.proof](total, wrong, settings)]
     length, key_count, test_count, phase, leakage, status = (np.stack(a, axis=-1) for a in zip(*blocks, strict=True))
     return _composed(
         PairKey(
@@ -358,6 +350,19 @@ def _tomamichel_leverrier2017(m: Floats, wrong: Floats, settings: BBM92Settings)
     )
     length, status = _accepted(length, status, accepts)
     return length, m - k, k, phase, leakage, status
+
+
+KERNELS_OF_TWO_BASES: Final[dict[str, Callable[[Floats, Floats, Floats, Floats, BBM92Settings], Block]]] = {
+    "tomamichel2012": _tomamichel2012,
+    "asymptotic": _asymptotic,
+}
+"""Proof -> one block of it, from events and errors of the key basis and of the test basis."""
+
+KERNELS_OF_POOLED_BASES: Final[dict[str, Callable[[Floats, Floats, BBM92Settings], Block]]] = {
+    "tomamichel_leverrier2017": _tomamichel_leverrier2017,
+    "lim2021": _lim2021,
+}
+"""Proof -> its block, from events and errors of both bases."""
 
 
 def _composed(key: PairKey) -> PairKey:
@@ -564,10 +569,10 @@ def analyze_bbm92(dataset: xr.Dataset, settings: BBM92Settings) -> xr.Dataset:
     for label, coord in dataset.coords.items():
         if coord.dims in kept and coord.dims[0] in result.dims:
             result = result.assign_coords({str(label): coord})
-    result.attrs["security_claim"] = SECURITY_CLAIM[settings.proof]
+    result.attrs["security_claim"] = PROOFS[settings.proof].claim
     result.attrs["flipped_bases"] = " ".join(b for b, flip in zip(schema.BASES, flipped, strict=True) if flip)
     result.attrs[two.ACCIDENTALS_FROM] = ", ".join(dict.fromkeys(sources))
-    if settings.proof != "asymptotic":
+    if PROOFS[settings.proof].is_finite:
         parts = len(key_bases(settings))
         security, correctness = block_epsilons(settings)
         result.attrs |= {"security_epsilon_of_key": security * parts, "correctness_epsilon_of_key": correctness * parts}

@@ -16,6 +16,7 @@ from pydantic import Field
 from qphys import core
 from qphys.errors import UserError, nearest
 from qphys.keyrates import pairs as two
+from qphys.keyrates import proofs
 from qphys.keyrates.bbm92 import EXPECTED, rows_of_points
 from qphys.keyrates.decoy_bb84 import OWN_STATUS, status_attributes
 from qphys.keyrates.pairs import Pairs
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-PROTOCOL: Final = "chsh"
+PROTOCOL: Final = proofs.CHSH
+PROOF: Final = "fair_sampling"
 DOUBLE: Final = "double"
 OUTCOMES: Final = (
     (two.NONE, "a0+", "a0-", "a1+", "a1-", DOUBLE),
@@ -171,7 +173,7 @@ def analyze_chsh(dataset: xr.Dataset, settings: CHSHSettings) -> xr.Dataset:
     for label, coord in dataset.coords.items():
         if coord.dims in kept and coord.dims[0] in result.dims:
             result = result.assign_coords({str(label): coord})
-    result.attrs["security_claim"] = "none: a test of local realism under fair sampling"
+    result.attrs["security_claim"] = proofs.PROOFS[PROOF].claim
     result.attrs["assumptions"] = ASSUMPTIONS
     result.attrs[CHSH_SIGNS] = signs
     result.attrs[two.ACCIDENTALS_FROM] = ", ".join(dict.fromkeys(sources))

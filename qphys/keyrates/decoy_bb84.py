@@ -12,6 +12,7 @@ asymptotic: no failure probability, no statement on finite data.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +23,7 @@ from qphys import core
 from qphys.errors import UserError, nearest
 from qphys.keyrates import linear_programme, sifting
 from qphys.keyrates.entropies import binary_entropy
+from qphys.keyrates.proofs import PROOFS, preferred
 from qphys.keyrates.settings import AnalysisSettings
 from qphys.keyrates.sifting import BASIS, Sifted, error_rate
 from qphys.statistics import schema
@@ -38,12 +40,6 @@ DOUBLE_CLICKS: Final = "double clicks"
 KEY_BASIS: Final = "key_basis"
 """Dimension of blocks: the basis whose bits become key."""
 
-INTENSITIES: Final = {"lim2014": 3, "rusca2018": 2, "wiesemann2026": 2, "ma2005": 3}
-"""Proof -> number of intensities that it takes; ``linear-programme`` takes any from two on."""
-
-BY_NUMBER: Final = {2: "wiesemann2026", 3: "lim2014"}
-"""Number of intensities -> proof, where the settings leave it open."""
-
 OWN_STATUS: Final[dict[str, int]] = {
     "bits_not_uniform": 64,
     "more_clicks_than_trials": 65,
@@ -59,29 +55,6 @@ LARGEST_COUNT: Final = 1e15
 
 MANY_PULSES: Final = 2.0**40
 """Pulses for the asymptotic proof, over those that would have clicked without loss."""
-
-EPSILON_PARTS: Final = {
-    ("lim2014", "all"): 21,
-    ("lim2014", "signal"): 23,
-    ("rusca2018", "all"): 19,
-    ("wiesemann2026", "all"): 15,
-}
-"""(proof, key_from) -> equal parts of a block's secrecy epsilon; a key of signal states takes two more, for the signal's
-share of vacuum and of single photons. For ``linear-programme`` see :func:`epsilon_parts`."""
-
-OTHER_PARTS: Final = 9
-"""Parts of the secrecy epsilon that pay for smoothing, sampling and hashing, as Lim et al. 2014 count them."""
-
-SECURITY_CLAIM: Final[dict[str, str]] = {
-    "lim2014": "finite key, coherent attacks, fixed length: Lim, Curty, Walenta, Xu, Zbinden, PRA 89, 022307 (2014)",
-    "rusca2018": "finite key, coherent attacks, fixed length: Rusca, Boaron, Gruenenfelder, Martin, Zbinden, APL 112, "
-    "171104 (2018)",
-    "wiesemann2026": "finite key, coherent attacks, fixed length: Wiesemann, Krause, Tupkary, Rusca, Walenta, "
-    "Luetkenhaus, Quantum 10, 2037 (2026)",
-    "linear-programme": "finite key, coherent attacks, fixed length: key formula of Lim, Curty, Walenta, Xu, Zbinden, "
-    "PRA 89, 022307 (2014), decoy bounds by linear programme, certified by its dual",
-    "ma2005": "asymptotic, no finite-size statement: Ma, Qi, Zhao, Lo, PRA 72, 012326 (2005)",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,9 +130,8 @@ def epsilon_parts(settings: AnalysisSettings, intensities: int) -> int | None:
     >>> epsilon_parts(AnalysisSettings(proof="linear-programme"), 3)
     35
     """
-    if settings.proof == "linear-programme":
-        return 2 * linear_programme.tail_parts(intensities) + OTHER_PARTS
-    return EPSILON_PARTS.get((settings.proof, settings.key_from))
+    shares = PROOFS[settings.proof].epsilon_shares(key_from=settings.key_from, intensities=intensities)
+    return sum(shares.values()) or None
 
 
 def secret_key(
@@ -207,7 +179,7 @@ def secret_key(
     """
     number = np.shape(counts)[-2] if np.ndim(counts) >= 2 else 0
     settings = with_proof(settings, number)
-    number = INTENSITIES.get(settings.proof, max(number, 2))
+    number = _intensities_taken(settings.proof, max(number, 2))
     n, m, probability = (np.asarray(a, dtype=np.float64) for a in (counts, errors, intensity_probability))
     mu = np.asarray(mean_photon_number, dtype=np.float64)
     for array in (n, m, probability, mu[..., np.newaxis].repeat(2, axis=-1)):
@@ -220,8 +192,7 @@ def secret_key(
         np.take_along_axis(np.broadcast_to(a, (*batch, number, 2)), order[..., np.newaxis], axis=-2)
         for a in (n, m, probability)
     )
-    kernels = {"lim2014": _lim2014, "ma2005": _ma2005, "linear-programme": _linear_programme}
-    kernel = kernels.get(settings.proof, _one_decoy)
+    kernel = KERNELS[settings.proof]
     blocks = []
     for basis in key_bases(settings):
         key = schema.BASES.index(basis)
@@ -402,6 +373,22 @@ def _ma2005(n: Floats, m: Floats, mu: Floats, probability: Floats, settings: Ana
     return np.where(status == 0, length, 0.0), s0, s1, phase_error, leakage, np.zeros_like(status), status
 
 
+KERNELS: Final[dict[str, Callable[[Floats, Floats, Floats, Floats, AnalysisSettings], Block]]] = {
+    "lim2014": _lim2014,
+    "rusca2018": _one_decoy,
+    "wiesemann2026": _one_decoy,
+    "linear-programme": _linear_programme,
+    "ma2005": _ma2005,
+}
+"""Proof -> one block of it, from events and errors (..., K, 2), mean photon numbers, probabilities, brightest first."""
+
+
+def _intensities_taken(proof: str, given: int) -> int:
+    """How many of the given intensities a proof takes."""
+    takes = PROOFS[proof].intensities
+    return given if takes is None or takes[1] is None else takes[1]
+
+
 def _fault(n: Floats, m: Floats, mu: Floats, probability: Floats) -> Statuses:
     """Status of numbers that are no counts or no probabilities; 0 where all are possible."""
     with np.errstate(all="ignore"):
@@ -454,17 +441,8 @@ def with_proof(settings: AnalysisSettings, intensities: int) -> AnalysisSettings
     ('wiesemann2026', 'lim2014')
     """
     if settings.proof == "auto":
-        settings = settings.model_copy(update={"proof": BY_NUMBER.get(intensities, "lim2014")})
-    if settings.proof not in ("lim2014", "ma2005"):
-        tails = ("hoeffding", "chernoff") if settings.proof == "linear-programme" else ("hoeffding",)
-        for name, own in (("key_from", ("all",)), ("tail_bound", tails)):
-            value = getattr(settings, name)
-            if value not in own:
-                raise UserError(f"analysis.{name} = '{value}': the proof {settings.proof} has {' or '.join(own)} only")
-        if settings.sampling_bound == "lim2014":
-            raise UserError(
-                f"analysis.sampling_bound = 'lim2014': the proof {settings.proof} has own, exact, exact_smoothing"
-            )
+        settings = settings.model_copy(update={"proof": preferred(intensities, otherwise="lim2014")})
+    PROOFS[settings.proof].check(settings)
     return settings
 
 
@@ -531,7 +509,7 @@ def _chosen(labels: list[str], settings: AnalysisSettings, mean_photon_number: F
     settings = with_proof(settings, len(chosen))
     if settings.proof == "linear-programme" and len(chosen) < 2:
         raise UserError(f"{len(chosen)} intensities ({', '.join(chosen)}): the proof linear-programme takes two or more")
-    number = INTENSITIES.get(settings.proof, len(chosen))
+    number = _intensities_taken(settings.proof, len(chosen))
     if len(chosen) == number:
         return tuple(labels.index(label) for label in chosen)
     if len(chosen) < number:
@@ -658,7 +636,7 @@ def analyze_decoy_bb84(dataset: xr.Dataset, settings: AnalysisSettings) -> xr.Da
     for name, coord in dataset.coords.items():
         if coord.dims in kept and coord.dims[0] in result.dims:
             result = result.assign_coords({str(name): coord})
-    result.attrs |= {"proof": settings.proof, "security_claim": SECURITY_CLAIM[settings.proof]}
+    result.attrs |= {"proof": settings.proof, "security_claim": PROOFS[settings.proof].claim}
     if (parts := epsilon_parts(settings, len(sender.labels))) is not None:
         security, correctness = key_epsilons(settings)
         result.attrs |= {"security_epsilon_of_key": security, "correctness_epsilon_of_key": correctness}

@@ -265,7 +265,7 @@ def test_a_file_is_analysed_with_any_number_of_its_intensities(statistics: Calla
         analyze(dataset, proof="linear-programme", key_from="signal")
     with pytest.raises(UserError, match="takes two or more"):
         analyze(dataset, proof="linear-programme", intensities=("signal",))
-    with pytest.raises(UserError, match="has own, exact, exact_smoothing"):
+    with pytest.raises(UserError, match="has own, exact or exact_smoothing"):
         analyze(dataset, proof="linear-programme", sampling_bound="lim2014")
 
 
