@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field, PlainValidator, model_validator
 
 from qphys.errors import UserError, nearest
-from qphys.keyrates.efficiency_mismatch import rate_with_discarding
+from qphys.keyrates.efficiency_mismatch import ignorance_of_clicks, rate_with_discarding
 from qphys.keyrates.entropies import binary_entropy, shannon_leakage
 from qphys.keyrates.numerical import Bound, Matrix, Programme, bound
 from qphys.record import Record, parse
@@ -191,6 +191,12 @@ class SixState(_Protocol):
 Square = tuple[tuple[Observed, Observed], tuple[Observed, Observed]]
 
 
+CLOSED_MISMATCH: Final = {
+    "kept": "Bochkov, Trushechkin 2019, a lower bound of unbalanced statistics",
+    "discarded": "Fung et al. 2009",
+}
+
+
 class ClickProbabilities(Record):
     """Probability that detector y clicks [1], given Alice's bit x and that Bob measured in her basis: rows x, columns y."""
 
@@ -219,8 +225,8 @@ class EfficiencyMismatch(_Protocol):
     >>> table = {"kind": "efficiency-mismatch", "efficiencies": [0.2, 0.1],
     ...          "channel": {"transmittance": 0.1, "error_rates": {"Z": 0.02, "X": 0.02}}}
     >>> task = parse(EfficiencyMismatch, table, "mine.toml").task("mine.toml")
-    >>> round(task.kept, 6), round(task.closed_entropy / task.kept, 4)  # (2/3) [1 - h(0.02)]
-    (0.015, 0.5724)
+    >>> round(task.kept, 6), round(task.closed_entropy / task.kept, 4)  # Fung et al.: 0.5724
+    (0.015, 0.7898)
     """
 
     kind: Literal["efficiency-mismatch"]
@@ -271,8 +277,12 @@ class EfficiencyMismatch(_Protocol):
         closed = None
         if np.array_equal(lower, upper):
             fair = lower * equal
-            phase = float((fair[1, 0, 1] + fair[1, 1, 0]) / fair[1].sum()) if fair[1].sum() > 0.0 else 0.5
-            closed = float(rate_with_discarding(fair[0].sum(), 0.0, phase_error=phase))
+            if self.surplus == "discarded":
+                phase = float((fair[1, 0, 1] + fair[1, 1, 0]) / fair[1].sum()) if fair[1].sum() > 0.0 else 0.5
+                closed = float(rate_with_discarding(fair[0].sum(), 0.0, phase_error=phase))
+            else:
+                seen = float((fair[1] * [[1, -1], [-1, 1]]).sum()) / np.sqrt(efficiencies.min() / efficiencies.max())
+                closed = float(np.nan_to_num(ignorance_of_clicks(*lower[0].sum(axis=0), correlation=seen)))
         return self._with_decoy(
             Task(
                 programme=_programme((blocks,), operators, values),
@@ -281,7 +291,7 @@ class EfficiencyMismatch(_Protocol):
                 trial="signal sent and measured in the key basis",
                 assumptions="one photon or none at the receiver, efficiencies known and equal in both bases, uniform bits",
                 closed_entropy=closed,
-                closed_source="Fung et al. 2009, a lower bound",
+                closed_source=CLOSED_MISMATCH[self.surplus],
             )
         )
 

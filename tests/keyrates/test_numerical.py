@@ -251,10 +251,8 @@ def test_mismatch_gives_no_less_than_the_bounds_of_fung_et_al(efficiencies: tupl
     share = equal_share(*efficiencies)
     table = mismatch(efficiencies, error, error)
     kept = qphys.keyrate(table)
-    assert kept["closed_form_key_rate"] / kept["kept_probability"] == pytest.approx(
-        float(rate_without_discarding(share, error, phase_error=error)), rel=1e-9
-    )
-    assert kept["key_rate"] > kept["closed_form_key_rate"] + 1e-3 * kept["kept_probability"]
+    fung = float(rate_without_discarding(share, error, phase_error=error))
+    assert kept["key_rate"] / kept["kept_probability"] > fung + 1e-3
     assert kept["entropy_lower"] / kept["kept_probability"] <= binary_entropy(efficiencies[0] / sum(efficiencies))
     # with the surplus discarded their rate is exact
     fair = qphys.keyrate(table, overrides={"surplus": "discarded"})
