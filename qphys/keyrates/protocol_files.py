@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -12,9 +13,11 @@ from numpy.typing import NDArray
 from pydantic import Field, PlainValidator, model_validator
 
 from qphys.errors import UserError, nearest
+from qphys.keyrates import numerical_finite
 from qphys.keyrates.efficiency_mismatch import ignorance_of_clicks, rate_with_discarding
 from qphys.keyrates.entropies import binary_entropy, shannon_leakage
 from qphys.keyrates.numerical import Bound, Matrix, Programme, bound
+from qphys.keyrates.numerical_finite import Finite
 from qphys.record import Record, parse
 
 if TYPE_CHECKING:
@@ -41,6 +44,10 @@ STATUS: Final = ("good", "no_key", "inconsistent_statistics", "solver_failed")
 SECURITY: Final = (
     "asymptotic, collective attacks: the entropy is proven for every state that meets the statistics, with operators as "
     "given; the statistics are taken as exact probabilities or intervals"
+)
+FINITE_SECURITY: Final = (
+    "finite key, collective attacks, fixed length: {secrecy:.3g}-secret and {correctness:.3g}-correct; entropy of a block: "
+    "{source}; the entropy of a trial is proven for every state that the accepted tests leave, with operators as given"
 )
 NOT_COVERED: Final = (
     "finite-size terms, coherent attacks in finite blocks, more photons at the receiver than the given measurement has "
@@ -75,6 +82,14 @@ class Task:
     closed_entropy: float | None = None
     """Eve's ignorance in closed form, or a bound of it [bit], where there is one."""
     closed_source: str = ""
+    tested: tuple[str, ...] = ()
+    """For each observable the group of disclosed trials that tells it in a finite block; empty where it is known."""
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    """For each group the number of outcomes of its measurement."""
+    kept_lower: float | None = None
+    """Lower end of `kept`; none: the same."""
+    finite_closed: Callable[[Programme], float] | None = None
+    """Eve's ignorance in closed form for other intervals of the same observables."""
 
 
 class Decoy(Record):
@@ -93,6 +108,7 @@ class _Protocol(Record):
     error_correction_efficiency: float = Field(default=1.16, ge=1.0)
     """Disclosed bits over the Shannon limit, f_EC."""
     decoy: Decoy | None = None
+    finite: Finite | None = None
 
     def task(self, where: str) -> Task:
         """The programme of this protocol."""
@@ -155,6 +171,9 @@ class Bb84Qubit(_Protocol):
                 assumptions=QUBIT_ASSUMPTIONS,
                 closed_entropy=1.0 - _greatest_entropy(rates.X),
                 closed_source="1 - h(e_X)",
+                tested=("Z", "X"),
+                outcomes={"Z": 2, "X": 2},
+                finite_closed=lambda wide: 1.0 - _greatest_entropy((float(wide.lower[1]), float(wide.upper[1]))),
             )
         )
 
@@ -184,6 +203,8 @@ class SixState(_Protocol):
                 assumptions=QUBIT_ASSUMPTIONS,
                 closed_entropy=_bell_diagonal_entropy(rates),
                 closed_source="Bell-diagonal state",
+                tested=("Z", "X", "Y"),
+                outcomes={"Z": 2, "X": 2, "Y": 2},
             )
         )
 
@@ -288,6 +309,9 @@ class EfficiencyMismatch(_Protocol):
                 programme=_programme((blocks,), operators, values),
                 leakage=shannon_leakage(joint),
                 kept=float(min(joint.sum(), 1.0)),
+                kept_lower=float((lower[0] * weights).sum()),
+                tested=("", "", *(basis for basis in QUBITS for _ in range(4))),
+                outcomes={"Z": 6, "X": 6},
                 trial="signal sent and measured in the key basis",
                 assumptions="one photon or none at the receiver, efficiencies known and equal in both bases, uniform bits",
                 closed_entropy=closed,
@@ -378,13 +402,14 @@ class Generic(_Protocol):
                 ends[:, x, y] = low * scale[x], high * scale[x]
                 operators.append(np.kron(alice[x], bob[y]))
                 values.append((ends[0, x, y], ends[1, x, y]))
+        tested = len(operators)
         if marginal is not None:
             is_real = not any(np.any(np.imag(effect)) for effect in (*alice, *bob))
             for basis in _hermitian_basis(dims_a, real=is_real):
                 operators.append(np.kron(basis, np.eye(dims_b)))
                 value = float(np.trace(basis @ marginal).real)
                 values.append((value, value))
-        blocks, leakage, probability = [], 0.0, 0.0
+        blocks, leakage, probability, least = [], 0.0, 0.0, 0.0
         for spoken, heard in kept:
             ours = [i for i, element in enumerate(self.alice) if element.announcement == spoken]
             theirs = [i for i, element in enumerate(self.bob) if element.announcement == heard]
@@ -396,6 +421,7 @@ class Generic(_Protocol):
             joint = np.array([[ends[1][xs, y].sum() for y in theirs] for xs in by_key])
             leakage += shannon_leakage(joint)
             probability += float(joint.sum())
+            least += float(ends[0][np.ix_(ours, theirs)].sum())
         if self.leakage is not None:
             leakage = self.leakage
         elif self.decoy is None and np.isnan(probability):
@@ -408,7 +434,10 @@ class Generic(_Protocol):
                 programme=_programme(tuple(blocks), operators, values),
                 leakage=leakage,
                 kept=min(probability, 1.0),
+                kept_lower=least,
                 trial="trial",
+                tested=("all",) * tested + ("",) * (len(operators) - tested),
+                outcomes={"all": len(self.alice) * len(self.bob)},
                 assumptions=assumptions,
             )
         )
@@ -588,6 +617,12 @@ UNITS: Final[dict[str, tuple[str, str]]] = {
     "closed_form_key_rate": ("bit", "key rate in closed form, for comparison"),
     "leakage": ("bit", "disclosed by error correction, upper bound"),
     "kept_probability": ("1", "probability that a trial is kept, upper end"),
+    "key_length": ("bit", "secret key of the finite block"),
+    "kept_trials": ("1", "trials of the block that make key, at least"),
+    "block_entropy": ("bit", "proven entropy of the kept trials"),
+    "entropy_cost": ("bit", "less for the finite block and for hashing"),
+    "verification": ("bit", "disclosed to verify that the keys agree"),
+    "kept_probability_upper": ("1", "probability that a trial is kept, upper bound"),
     "misfit": ("1", "largest distance of the solver's state from the statistics"),
     "status": ("", "why there is no key; 0 where there is one"),
 }
@@ -645,6 +680,8 @@ def keyrate(
     chosen: Any = parse(KINDS[kind], table, where)
     task = chosen.task(where)
     efficiency = chosen.error_correction_efficiency
+    if chosen.finite is not None:
+        task = _finite_task(task, chosen, where)
     if numerical:
         found = bound(task.programme)
     elif task.closed_entropy is None:
@@ -652,6 +689,20 @@ def keyrate(
     else:
         found = Bound(entropy_lower=task.closed_entropy, entropy_estimate=task.closed_entropy, misfit=0.0, status="good")
     return _result(chosen, task, found, numerical=numerical, efficiency=efficiency)
+
+
+def _finite_task(task: Task, chosen: Any, where: str) -> Task:
+    """The task with the intervals that the tests of a finite block leave."""
+    if chosen.decoy is not None:
+        raise UserError(
+            f"{where}: finite: not with a table [decoy], whose bounds are of infinite statistics; give a statistics file"
+        )
+    if not np.isfinite(task.kept):
+        raise UserError(f"{where}: finite: kept elements without probabilities; the length of the block is not known")
+    epsilon = chosen.finite.share("tests") * (1.0 if task.kept >= 1.0 else 0.5)  # the other half: see `_finite_result`
+    wide = numerical_finite.widened(task.programme, task.tested, task.outcomes, chosen.finite, where, epsilon=epsilon)
+    closed = None if task.finite_closed is None else task.finite_closed(wide)
+    return replace(task, programme=wide, closed_entropy=closed)
 
 
 def _read(protocol: str | Path | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -673,8 +724,8 @@ def _put(table: Mapping[str, Any], path: list[str], value: Any, where: str) -> d
 
 
 def _result(chosen: Any, task: Task, found: Bound, *, numerical: bool, efficiency: float) -> xr.Dataset:
-    import xarray as xr
-
+    if chosen.finite is not None:
+        return _finite_result(chosen, task, found, numerical=numerical, efficiency=efficiency)
     disclosed = efficiency * task.leakage
     good = found.status == "good"
     rate = task.scale * found.entropy_lower - disclosed
@@ -695,6 +746,13 @@ def _result(chosen: Any, task: Task, found: Bound, *, numerical: bool, efficienc
         "misfit": found.misfit,
         "status": np.int8(STATUS.index(status)),
     }
+    return _dataset(chosen, task, values, numerical=numerical, efficiency=efficiency)
+
+
+def _dataset(chosen: Any, task: Task, values: Mapping[str, Any], *, numerical: bool, efficiency: float) -> xr.Dataset:
+    """Values with their units, and what they claim."""
+    import xarray as xr
+
     result = xr.Dataset(
         {name: ((), value, {"units": UNITS[name][0], "long_name": UNITS[name][1]}) for name, value in values.items()}
     )
@@ -710,6 +768,66 @@ def _result(chosen: Any, task: Task, found: Bound, *, numerical: bool, efficienc
         "counted_by": task.trial,
         "error_correction_efficiency": efficiency,
         "closed_form": task.closed_source,
+    }
+    return result
+
+
+def _finite_result(chosen: Any, task: Task, found: Bound, *, numerical: bool, efficiency: float) -> xr.Dataset:
+    """The key of a finite block as rates, lengths and their parts."""
+    own: Finite = chosen.finite
+    trials = float(np.floor(own.trials))
+    least = task.kept if task.kept_lower is None else task.kept_lower
+    kept = float(np.floor(trials * least))
+    most = 1.0
+    if task.kept < 1.0:
+        end = numerical_finite.clopper_pearson(0.0, trials * task.kept, trials=trials, epsilon=own.share("tests") / 2.0)
+        most = float(end[1])
+    keys = max(len(blocks) for blocks in task.programme.blocks)
+    disclosed = trials * efficiency * task.leakage
+    good = found.status == "good" and most > 0.0
+
+    def length(entropy: float | None) -> numerical_finite.Length:
+        return numerical_finite.length(
+            np.nan if entropy is None or not good else kept * entropy / most,
+            kept,
+            keys=keys,
+            leakage=disclosed,
+            security_epsilon=own.security_epsilon,
+            correctness_epsilon=own.correctness_epsilon,
+            entropy_bound=own.entropy_bound,
+        )
+
+    key, estimate = length(found.entropy_lower), length(found.entropy_estimate)
+    status = found.status if found.status != "good" else "good" if key.key_length > 0.0 else "no_key"
+    values = {
+        "key_rate": key.key_length / trials,
+        "key_rate_estimate": estimate.key_length / trials,
+        "key_fraction": key.key_length / kept if kept > 0.0 else 0.0,
+        "key_length": key.key_length,
+        "kept_trials": kept,
+        "entropy_lower": found.entropy_lower,
+        "entropy_estimate": found.entropy_estimate,
+        "gap": found.gap,
+        "closed_form_key_rate": np.nan if task.closed_entropy is None else length(task.closed_entropy).key_length / trials,
+        "block_entropy": key.entropy if good else 0.0,
+        "entropy_cost": key.entropy_cost,
+        "leakage": disclosed / trials,
+        "verification": key.verification,
+        "kept_probability": task.kept,
+        "kept_probability_upper": most,
+        "misfit": found.misfit,
+        "status": np.int8(STATUS.index(status)),
+    }
+    result = _dataset(chosen, task, values, numerical=numerical, efficiency=efficiency)
+    claim = {"secrecy": own.security_epsilon, "correctness": own.correctness_epsilon}
+    result.attrs |= {
+        "security": FINITE_SECURITY.format(source=numerical_finite.SOURCES[own.entropy_bound], **claim),
+        "not_covered": NOT_COVERED.removeprefix("finite-size terms, ").replace(" in finite blocks", ""),
+        "security_epsilon_of_key": own.security_epsilon,
+        "correctness_epsilon_of_key": own.correctness_epsilon,
+        "epsilon_split": f"secrecy in {len(numerical_finite.SHARES[own.entropy_bound])} equal parts: "
+        + ", ".join(numerical_finite.SHARES[own.entropy_bound]),
+        "finite": json.dumps(own.model_dump(exclude={"title", "model", "origin"}), sort_keys=True),
     }
     return result
 

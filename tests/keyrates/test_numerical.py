@@ -332,7 +332,9 @@ def test_files_of_the_checkout_have_a_key_and_say_what_they_claim(name: str, cap
     assert main(["keyrate", str(RUNS / name), "--numerical"]) == 0
     told = capsys.readouterr()
     assert "good" in told.out and "proven lower bound" in told.out
-    assert "asymptotic, collective attacks" in told.err and "finite-size" in told.err
+    finite = "[finite]" in (RUNS / name).read_text()
+    claim = "finite key, collective attacks" if finite else "asymptotic, collective attacks"
+    assert claim in told.err and ("finite-size" in told.err) == (not finite)
 
 
 def test_the_closed_form_is_the_default_of_the_command_and_refused_where_there_is_none(
