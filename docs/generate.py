@@ -21,11 +21,12 @@ def generate(folder: Path) -> None:
     parts = [f"**{title}**\n\n{_table(rows)}" for title, rows in experiment]
     _write(folder / "micius-2017.md", "\n\n".join(parts) + "\n")
     _micius_budget(folder)
-    _proofs(folder)
+    most = _proofs(folder) | _most_of_pairs()
+    _write(folder / "proofs-registry.md", registry(most))
     generate_pairs.generate(folder)
 
 
-PROOFS: Final[dict[str, dict[str, Any]]] = {
+CHOICES: Final[dict[str, dict[str, Any]]] = {
     "two decoys, Lim 2014, Chernoff": {"analysis.tail_bound": "chernoff"},
     "two decoys, Lim 2014, Hoeffding": {},
     "one decoy, Rusca 2018": {"analysis.proof": "rusca2018"},
@@ -36,8 +37,8 @@ PROOFS: Final[dict[str, dict[str, Any]]] = {
 ONE_DECOY: Final = {"source.mean_photon_numbers": [0.5, 0.15], "source.intensity_probabilities": [0.7, 0.3]}
 
 
-def _proofs(folder: Path) -> None:
-    """Key a pulse of each proof against the length of the block, the source optimised for each."""
+def _proofs(folder: Path) -> dict[str, str]:
+    """Key a pulse of each proof against the length of the block, the source optimised for each; where each has most."""
     from matplotlib.figure import Figure
 
     import qphys
@@ -45,7 +46,7 @@ def _proofs(folder: Path) -> None:
     run = Path(__file__).parent.parent / "runs" / "proofs-against-block.toml"
     axes = (canvas := Figure(figsize=(7.5, 4.5), layout="constrained")).subplots()
     rows: list[dict[str, Any]] = []
-    for line, (name, choice) in enumerate(PROOFS.items()):
+    for line, (name, choice) in enumerate(CHOICES.items()):
         best = qphys.optimize(run, overrides=choice | (ONE_DECOY if name.startswith("one") else {}))
         pulses = 1e7 * best["source_repetition_rate_mhz"].values
         rate = best["key_length"].values / pulses
@@ -58,6 +59,98 @@ def _proofs(folder: Path) -> None:
     axes.grid(alpha=0.3)
     canvas.savefig(folder / "proofs.png", dpi=140, metadata={"Software": None})
     _write(folder / "proofs.md", _table(rows) + "\n")
+    names = {"Lim": "lim2014", "Rusca": "rusca2018", "Wiesemann": "wiesemann2026"}
+    keys = [{column: row[column] for column in row if column != "pulses"} for row in rows]
+    won = _won([max(row, key=row.get) if max(row.values()) > 0 else "" for row in keys], [row["pulses"] for row in rows])
+    where = {proof: [f"{w} pulses" for label, w in won.items() if name in label] for name, proof in names.items()}
+    return {proof: told[0] if told else "less than another at all blocks of the picture" for proof, told in where.items()}
+
+
+def _won(winners: Sequence[str], sizes: Sequence[float]) -> dict[str, str]:
+    """Sizes of block, rising, between which each winner has most key."""
+
+    def size(number: float) -> str:
+        return f"{number:,.0f}" if number < 1e6 else f"{number:.2g}"
+
+    found = {}
+    for name in dict.fromkeys(winners):
+        own = [number for winner, number in zip(winners, sizes, strict=True) if winner == name]
+        found[name] = f"{size(own[0])} to {size(own[-1])}" if own[-1] < sizes[-1] else f"from {size(own[0])} on"
+    return found
+
+
+def _most_of_pairs() -> dict[str, str]:
+    """Sifted blocks, half of each basis, for which each proof of pairs has most key at 3 % errors and epsilon 1e-10."""
+    import numpy as np
+
+    from qphys.keyrates import bbm92
+    from qphys.keyrates.proofs import proofs_of
+
+    sizes = np.round(np.logspace(3.3, 6.0, 109))
+    events = np.stack([sizes / 2, sizes / 2], axis=-1)
+    names = [name for name, proof in proofs_of("bbm92").items() if proof.is_finite]
+    chosen = [bbm92.BBM92Settings(proof=name, security_epsilon=1e-10) for name in names]
+    keys = np.stack([bbm92.secret_key(events, np.round(0.03 * events), settings=own).key_length for own in chosen])
+    winners = ["" if top == 0 else names[i] for i, top in zip(keys.argmax(axis=0), keys.max(axis=0), strict=True)]
+    won = _won(winners, sizes.tolist())
+    return {name: f"{won[name]} sifted bits, 3 %" if name in won else "none at 3 %" for name in names}
+
+
+def registry(most: Mapping[str, str]) -> str:
+    """Tables of all proofs as the registry has them: claims, assumptions, effects that lie outside."""
+    from qphys.keyrates.proofs import ASSUMPTIONS, EFFECTS, PARTS, PROOFS, Proof
+
+    def takes(proof: Proof) -> str:
+        if proof.intensities is None:
+            return ""
+        fewest, top = proof.intensities
+        return f"{fewest} or more" if top is None else str(fewest)
+
+    def parts(proof: Proof) -> str:
+        numbers = (
+            [2, 3]
+            if proof.intensities and proof.intensities[1] is None
+            else [proof.intensities[0] if proof.intensities else 0]
+        )
+        told = [proof.epsilon_shares(key_from="all", intensities=number) for number in numbers]
+        names = [", ".join(f"{name.replace('_', ' ')} {share}" for name, share in shares.items()) for shares in told]
+        return "; ".join(f"{sum(shares.values())}: {text}" for shares, text in zip(told, names, strict=True) if shares)
+
+    def choices(proof: Proof) -> str:
+        return "; ".join(f"`{key}` {', '.join(values)}" for key, values in proof.options.items())
+
+    claims = [
+        {
+            "proof": f"`{name}`",
+            "protocol": proof.protocol,
+            "attack": proof.attack,
+            "key length": proof.length,
+            "intensities": takes(proof),
+            "equal parts of the secrecy epsilon": parts(proof),
+            "takes only": choices(proof),
+            "most key of its protocol": most.get(name, ""),
+            "source": proof.source,
+        }
+        for name, proof in PROOFS.items()
+    ]
+    assumed = [
+        {"assumption": f"`{name}`", "says": text, "of": _users(name, "assumptions")} for name, text in ASSUMPTIONS.items()
+    ]
+    effects = [{"effect": text, "outside": _users(name, "outside") or "no proof"} for name, text in EFFECTS.items()]
+    spent = [{"part": name.replace("_", " "), "pays for": text} for name, text in PARTS.items()]
+    return "\n\n".join(_table(rows) for rows in (claims, spent, assumed, effects)) + "\n"
+
+
+def _users(name: str, field: str) -> str:
+    """Proofs whose field holds a name; a protocol where all of its proofs do."""
+    from qphys.keyrates.proofs import PROOFS, proofs_of
+
+    told = []
+    for protocol in dict.fromkeys(proof.protocol for proof in PROOFS.values()):
+        all_of_it = proofs_of(protocol)
+        own = [proof for proof in all_of_it if name in getattr(all_of_it[proof], field)]
+        told += [f"all of {protocol}"] if len(own) == len(all_of_it) else [f"`{proof}`" for proof in own]
+    return ", ".join(told)
 
 
 OPTICS: Final = 0.16

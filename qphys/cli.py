@@ -91,6 +91,7 @@ def run(
 @app.command(
     epilog="Example:  qphys analyze runs/out/micius-2017.h5 --set key_from=all\n\n"
     "Example:  qphys analyze runs/out/micius-2017.h5 --proof lim2014 --proof wiesemann2026\n\n"
+    "Example:  qphys analyze runs/out/micius-2017.h5 --profile\n\n"
     "Example:  qphys analyze counts.csv --protocol lab.toml"
 )
 def analyze(
@@ -109,6 +110,10 @@ def analyze(
     ] = None,
     set_: Set = None,
     table: Annotated[bool, typer.Option("--table", help="A table with a row a proof, also for a single one.")] = False,
+    profile: Annotated[
+        bool,
+        typer.Option("--profile", help="The proof profile instead of the key: claim, epsilons, assumptions, effects."),
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -118,13 +123,19 @@ def analyze(
     data = statistics.read_any(file, protocol)
     chosen = dict(map(recipe.parse_override, set_ or ()))
     if proof and (table or len(proof) > 1):
+        if profile:
+            raise typer.BadParameter("--profile tells of one proof")
         if output:
             raise typer.BadParameter("a comparison of proofs is a table; --output takes the result of one proof")
         _table(keyrates.rows_by_proof(data, proof, **chosen), f"{data.attrs.get('title', file.stem)}: proofs", json=json)
         return
     result = keyrates.analyze(data, **(chosen | ({"proof": proof[0]} if proof else {})))
-    _table(keyrates.rows(result), keyrates.heading(result), json=json)
-    _notes(result.attrs.get("notes", "").splitlines(), quiet)
+    told = keyrates.profile(result)
+    if profile:
+        _table(told.rows, f"{result.attrs['title'] or file.stem}: proof profile", json=json)
+    else:
+        _table(keyrates.rows(result), keyrates.heading(result), json=json)
+        _notes([told.line, *result.attrs.get("notes", "").splitlines()], quiet)
     if output:
         statistics.write_result(result, output)
 

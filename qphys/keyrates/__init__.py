@@ -13,15 +13,20 @@ from qphys.keyrates.analyze import (
     unproven_effects,
 )
 from qphys.keyrates.decoy_bb84 import block_epsilons, key_bases, with_proof
+from qphys.keyrates.profile import Profile, profile
+from qphys.keyrates.proofs import PROOFS, Proof
 from qphys.keyrates.protocol_files import keyrate, keyrate_rows
 from qphys.keyrates.settings import AnalysisSettings, settings_from
 from qphys.keyrates.sweeps import Best, best_of_sweep
 from qphys.keyrates.table import status_names
 
 __all__ = [
+    "PROOFS",
     "PROTOCOLS",
     "AnalysisSettings",
     "Best",
+    "Profile",
+    "Proof",
     "analyze",
     "analyze_over_time",
     "best_of_sweep",
@@ -30,6 +35,7 @@ __all__ = [
     "key_bases",
     "keyrate",
     "keyrate_rows",
+    "profile",
     "rows",
     "rows_by_proof",
     "settings_from",

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from qphys.errors import UserError, nearest
 from qphys.keyrates import bbm92, chsh, limits, table
 from qphys.keyrates.decoy_bb84 import analyze_decoy_bb84, sender_of
+from qphys.keyrates.profile import OUTSIDE, add_profile, profile
+from qphys.keyrates.proofs import EFFECTS, proofs_of
+from qphys.keyrates.run_facts import effects_in_counts, resolved_run, tables
 from qphys.keyrates.settings import AnalysisSettings
 from qphys.keyrates.sifting import sifted_over_time
 from qphys.keyrates.sweeps import best_of_sweep
@@ -44,14 +47,6 @@ PROTOCOLS: Final[Mapping[str, Protocol]] = {
 }
 """Protocol of a file -> its analysis. Another protocol is another file of this room and a line here."""
 
-UNPROVEN: Final[dict[str, str]] = {
-    "dead_time": "dead time",
-    "afterpulse": "afterpulsing",
-    "intensity_fluctuation": "intensity fluctuation",
-    "preparation_offset": "state preparation that depends on the basis",
-}
-"""Start of a key in a file's resolved run -> effect that is in the counts and outside the proof."""
-
 
 def analyze(
     dataset: xr.Dataset | str | PathLike[str],
@@ -74,7 +69,7 @@ def analyze(
     xarray.Dataset
         See :func:`qphys.keyrates.decoy_bb84.analyze_decoy_bb84`. Attributes: the settings as JSON and where they are from,
         the security claim, the epsilons of the key, effects in the counts that the proof does not cover, the identity of
-        the statistics.
+        the statistics. The proof profile stands in variables, see :func:`qphys.keyrates.profile`.
 
     Raises
     ------
@@ -178,13 +173,13 @@ def own_settings(
     if isinstance(settings, Record) or settings:
         given = settings.model_dump() if isinstance(settings, Record) else dict(settings or {})
         return parse(record, given | replaced, "analysis"), f"given{told}"
-    tables = [found for found in _tables(_resolved_run(dataset), "analysis") if isinstance(found, Mapping)]
-    distinct = {json.dumps(found, sort_keys=True): found for found in tables if found}
+    own = [found for found in tables(resolved_run(dataset), "analysis") if isinstance(found, Mapping)]
+    distinct = {json.dumps(found, sort_keys=True): found for found in own if found}
     if len(distinct) > 1:
         raise UserError("the file's runs have different tables [analysis]; give the settings")
     if distinct:
-        own = dict(next(iter(distinct.values())))
-        return parse(record, own | replaced, "resolved_run: analysis"), f"run{told}"
+        chosen = dict(next(iter(distinct.values())))
+        return parse(record, chosen | replaced, "resolved_run: analysis"), f"run{told}"
     return parse(record, replaced, "analysis"), f"defaults{told}"
 
 
@@ -267,18 +262,15 @@ def rows_by_proof(
 
 
 def unproven_effects(dataset: xr.Dataset) -> tuple[str, ...]:
-    """Effects that a file says are in its counts and that the proof does not cover."""
-    run = _resolved_run(dataset)
-    found = [told for key, told in UNPROVEN.items() if any(any(_numbers(v)) for v in _values_of(run, key))]
-    receivers = (_values_of(receiver, "efficiency") for receiver in _tables(run, "receiver"))
-    if any(len({n for value in values for n in _numbers(value)}) > 1 for values in receivers):
-        found.append("efficiency mismatch")
-    return tuple(found)
+    """Effects that a file says are in its counts and that the proofs of its protocol do not cover."""
+    outside = {effect for proof in proofs_of(str(dataset.attrs["protocol"])).values() for effect in proof.outside}
+    present = effects_in_counts(dataset)
+    return tuple(told for name, told in EFFECTS.items() if present[name] and name in outside)
 
 
 def _analyzed(dataset: xr.Dataset, settings: Record | Mapping[str, Any] | None, overrides: Mapping[str, Any]) -> xr.Dataset:
     chosen, source = own_settings(dataset, settings, overrides)
-    result = _protocol(dataset).analyze(dataset, chosen)
+    result = add_profile(_protocol(dataset).analyze(dataset, chosen), dataset, chosen)
     bound = limits.repeaterless_bound(dataset)
     if bound is not None and bound.size == result.sizes.get(schema.POINT, 0):
         told = {"units": "bit", "long_name": "repeaterless bound of the link (PLOB), which no key can exceed"}
@@ -290,7 +282,7 @@ def _analyzed(dataset: xr.Dataset, settings: Record | Mapping[str, Any] | None, 
         notes.append(
             f"clicks of {result.attrs['dropped_intensities']} are dropped: not part of the proof {result.attrs['proof']}"
         )
-    effects = unproven_effects(dataset)
+    effects = profile(result).named(OUTSIDE)
     if effects:
         notes.append(f"in the counts, but outside the proof: {', '.join(effects)}")
     notes += [note for prefix in ("expected_", "") for note in _refusals(result, prefix)]
@@ -353,48 +345,3 @@ def _durations(dataset: xr.Dataset, point: int) -> NDArray[np.float64]:
     if schema.TIME not in dataset.coords or dataset.sizes[schema.TIME] < 2:
         raise UserError("rates need the length of a step: variables 'trials' and 'trial_rate', or a coordinate 'time'")
     return np.asarray(np.gradient(dataset.coords[schema.TIME].values.astype(np.float64)))
-
-
-def _resolved_run(dataset: xr.Dataset) -> Any:
-    text = dataset.attrs.get("resolved_run")
-    if not isinstance(text, str):
-        return None
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(f"attribute 'resolved_run' is no JSON: {error}") from None
-
-
-def _tables(tree: Any, name: str) -> Iterator[Any]:
-    """Values under a key, anywhere in a tree."""
-    if isinstance(tree, Mapping):
-        for key, value in tree.items():
-            if key == name:
-                yield value
-            else:
-                yield from _tables(value, name)
-    elif isinstance(tree, list):
-        for value in tree:
-            yield from _tables(value, name)
-
-
-def _values_of(tree: Any, start: str) -> Iterator[Any]:
-    """Values under keys with a start, anywhere in a tree but in origins."""
-    if isinstance(tree, Mapping):
-        for key, value in tree.items():
-            if str(key).startswith(start):
-                yield value
-            elif key != "origin":
-                yield from _values_of(value, start)
-    elif isinstance(tree, list):
-        for value in tree:
-            yield from _values_of(value, start)
-
-
-def _numbers(value: Any) -> Iterator[float]:
-    """Numbers in a value or in a list of values."""
-    if isinstance(value, list):
-        for inner in value:
-            yield from _numbers(inner)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield float(value)

@@ -2,7 +2,9 @@
 
 Security claim: the key is ``security_epsilon``-secret and ``correctness_epsilon``-correct against coherent attacks, whatever
 the source is, for a fixed-length protocol whose acceptance test is met by the counts, if one party's measurements are those
-of a qubit in unbiased bases, the probability of a detection depends on no basis, and double clicks get a random bit.
+of a qubit in unbiased bases, the probability of a detection depends on no basis, and double clicks get a random bit. By
+``tomamichel_leverrier2017``, and by ``lim2021`` with the best verification, secrecy and correctness together fail by no more
+than the sum.
 Not covered: efficiency mismatch, dead time and afterpulsing, side channels, authentication. Results whose name ends in
 ``_estimate`` claim nothing.
 """
@@ -569,13 +571,16 @@ def analyze_bbm92(dataset: xr.Dataset, settings: BBM92Settings) -> xr.Dataset:
     for label, coord in dataset.coords.items():
         if coord.dims in kept and coord.dims[0] in result.dims:
             result = result.assign_coords({str(label): coord})
-    result.attrs["security_claim"] = PROOFS[settings.proof].claim
+    result.attrs |= {"proof": settings.proof, "security_claim": PROOFS[settings.proof].claim}
     result.attrs["flipped_bases"] = " ".join(b for b, flip in zip(schema.BASES, flipped, strict=True) if flip)
     result.attrs[two.ACCIDENTALS_FROM] = ", ".join(dict.fromkeys(sources))
     if PROOFS[settings.proof].is_finite:
         parts = len(key_bases(settings))
-        security, correctness = block_epsilons(settings)
-        result.attrs |= {"security_epsilon_of_key": security * parts, "correctness_epsilon_of_key": correctness * parts}
+        security, correctness = (parts * epsilon for epsilon in block_epsilons(settings))
+        if PROOFS[settings.proof].joint_epsilon(settings):
+            result.attrs["epsilon_of_key"] = security + correctness
+        else:
+            result.attrs |= {"security_epsilon_of_key": security, "correctness_epsilon_of_key": correctness}
     labels = two.labels_of_file(dataset, OUTCOMES)
     absent = [o for o in schema.OUTCOMES_BB84 if o != two.NONE and any(o not in own for own in labels.values())]
     if absent:
@@ -801,6 +806,8 @@ def heading(result: xr.Dataset) -> str:
     if "security_epsilon_of_key" in result.attrs:
         told.append(f"secrecy {result.attrs['security_epsilon_of_key']:.3g}")
         told.append(f"correctness {result.attrs['correctness_epsilon_of_key']:.3g}")
+    if "epsilon_of_key" in result.attrs:
+        told.append(f"secrecy and correctness {result.attrs['epsilon_of_key']:.3g} together")
     title = str(result.attrs.get("title", ""))
     return f"{title + ': ' if title else ''}secure key of entangled pairs ({', '.join(told)})"
 

@@ -173,7 +173,7 @@ def analyze_chsh(dataset: xr.Dataset, settings: CHSHSettings) -> xr.Dataset:
     for label, coord in dataset.coords.items():
         if coord.dims in kept and coord.dims[0] in result.dims:
             result = result.assign_coords({str(label): coord})
-    result.attrs["security_claim"] = proofs.PROOFS[PROOF].claim
+    result.attrs |= {"proof": PROOF, "security_claim": proofs.PROOFS[PROOF].claim}
     result.attrs["assumptions"] = ASSUMPTIONS
     result.attrs[CHSH_SIGNS] = signs
     result.attrs[two.ACCIDENTALS_FROM] = ", ".join(dict.fromkeys(sources))

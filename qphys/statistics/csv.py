@@ -57,6 +57,10 @@ class LabProtocol(Record):
     """Instead: this probability for each intensity."""
     trial_rate_mhz: Annotated[float, Field(gt=0)] | None = None
     wavelength_nm: Annotated[float, Field(gt=0)] | None = None
+    effects_present: tuple[str, ...] = ()
+    """Effects that the counts hold, such as ``dead_time``, so that an analysis can say which its proof does not cover."""
+    effects_absent: tuple[str, ...] = ()
+    """Effects that the counts are known not to hold."""
 
     @model_validator(mode="after")
     def _fits(self) -> LabProtocol:
@@ -105,6 +109,10 @@ class PairLabProtocol(Record):
     coincidence_window_ns: Annotated[float, Field(gt=0)] | None = None
     pair_rate_mhz: Annotated[float, Field(ge=0)] | None = None
     """Pairs that the source emits a second."""
+    effects_present: tuple[str, ...] = ()
+    """Effects that the counts hold, such as ``dead_time``, so that an analysis can say which its proof does not cover."""
+    effects_absent: tuple[str, ...] = ()
+    """Effects that the counts are known not to hold."""
 
 
 RECORDS: Final[dict[str, type[LabProtocol] | type[PairLabProtocol]]] = {
@@ -355,6 +363,8 @@ def _checked(
         dataset.attrs["title"] = lab.title
     if notes:
         dataset.attrs["notes"] = "\n".join(notes)
+    told = {"effects_present": lab.effects_present, "effects_absent": lab.effects_absent}
+    dataset.attrs |= {name: " ".join(effects) for name, effects in told.items() if effects}
     return check(dataset, path)
 
 

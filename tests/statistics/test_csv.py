@@ -99,6 +99,7 @@ def test_the_protocol_may_be_a_file(tmp_path: Path) -> None:
     rows = [row.replace("signal", "0").replace("decoy", "1").replace("vacuum", "2") for row in lines()]
     found = read_any(table(tmp_path, rows), tmp_path / "lab.toml")
     assert found["trial_rate"].values.tolist() == [1e8]
+    assert "effects_present" not in found.attrs
     assert found["wavelength"].values.tolist() == pytest.approx([850e-9])
     assert found.coords["intensity"].values.tolist() == ["0", "1", "2"]
 
@@ -188,6 +189,13 @@ def test_a_missing_key_of_the_protocol_is_named(tmp_path: Path) -> None:
         read_csv(table(tmp_path, lines()), CHOSEN | {"basis_probabilities_z": [0.5, 0.5]})
     with pytest.raises(UserError, match="mean_photon_numbers: missing; it is required"):
         read_csv(table(tmp_path, lines()), {k: v for k, v in LAB.items() if k != "mean_photon_numbers"})
+
+
+def test_a_laboratory_says_which_effects_its_counts_hold(tmp_path: Path) -> None:
+    told = {"effects_present": ["dead_time", "background"], "effects_absent": ["discrete_phases"]}
+    found = read_csv(table(tmp_path, lines()), LAB | told)
+    assert found.attrs["effects_present"] == "dead_time background"
+    assert found.attrs["effects_absent"] == "discrete_phases"
 
 
 def test_the_protocols_of_the_docs_are_valid() -> None:
