@@ -104,14 +104,11 @@ def registry(most: Mapping[str, str]) -> str:
         if proof.intensities is None:
             return ""
         fewest, top = proof.intensities
-        return f"{fewest} or more" if top is None else str(fewest)
+        return f"{fewest} or more" if top is None else ", ".join(str(number) for number in range(fewest, top + 1))
 
     def parts(proof: Proof) -> str:
-        numbers = (
-            [2, 3]
-            if proof.intensities and proof.intensities[1] is None
-            else [proof.intensities[0] if proof.intensities else 0]
-        )
+        fewest, top = proof.intensities or (0, 0)
+        numbers = range(fewest, (3 if top is None else top) + 1)
         told = [proof.epsilon_shares(key_from="all", intensities=number) for number in numbers]
         names = [", ".join(f"{name.replace('_', ' ')} {share}" for name, share in shares.items()) for shares in told]
         return "; ".join(f"{sum(shares.values())}: {text}" for shares, text in zip(told, names, strict=True) if shares)

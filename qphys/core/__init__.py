@@ -11,6 +11,8 @@ from qphys.core.keys import (
     SAMPLING_BOUNDS,
     SAMPLING_USED,
     TAIL_BOUNDS,
+    VARIABLE_LENGTH_PROOFS,
+    VARIABLE_LENGTH_SAMPLING_BOUNDS,
     Lim2014,
     Ma2005,
     Ma2005Infinite,
@@ -18,6 +20,7 @@ from qphys.core.keys import (
     ma2005,
     ma2005_infinite,
     one_decoy,
+    variable_length,
 )
 from qphys.core.levels import INSTRUCTION_SET, KERNELS, SOURCE_DIGEST, STATUS, instruction_sets, kernels, status_attributes
 from qphys.core.pairs import (
@@ -50,6 +53,8 @@ __all__ = [
     "STATUS",
     "TAIL_BOUNDS",
     "TEST_SIZES",
+    "VARIABLE_LENGTH_PROOFS",
+    "VARIABLE_LENGTH_SAMPLING_BOUNDS",
     "VERIFICATIONS",
     "Bbm92Asymptotic",
     "Chsh",
@@ -74,4 +79,5 @@ __all__ = [
     "ma2005_infinite",
     "one_decoy",
     "status_attributes",
+    "variable_length",
 ]

@@ -34,6 +34,11 @@
           "ddddddddddbbb>dddddddbb", "Finite key of decoy-state BB84 with two decoys, Lim et al. 2014.")               \
     LANES(level, one_decoy, "(2),(2),(2),(2),(2),(2),(2),(),(),(),(),()->(),(),(),(),(),(),(),(),()",                  \
           "ddddddddddbb>dddddddbb", "Finite key of decoy-state BB84 with one decoy, Rusca 2018 or Wiesemann 2026.")    \
+    LANES(level, variable_length_one_decoy, "(2),(2),(2),(2),(2),(2),(2),(),(),(),()->(),(),(),(),(),(),(),(),()",     \
+          "ddddddddddb>dddddddbb", "Key of decoy-state BB84 with one decoy whose length follows the counts.")          \
+    LANES(level, variable_length_two_decoys,                                                                           \
+          "(3),(3),(3),(3),(3),(3),(3),(),(),(),(),(),()->(),(),(),(),(),(),(),(),()", "ddddddddddbbb>dddddddbb",      \
+          "Key of decoy-state BB84 with two decoys whose length follows the counts, by either count of epsilon.")      \
     LANES(level, ma2005, "(3),(3),(3),(),()->(),(),(),(),(),()", "ddddd>dddddb",                                       \
           "Asymptotic decoy bounds and key rate with two decoys, Ma et al. 2005.")                                     \
     LANES(level, ma2005_infinite, "(),(),(),(),(),(),()->(),(),()", "ddddddd>ddb",                                     \

@@ -27,6 +27,10 @@ SAMPLING_USED: Mapping[str, int] = MappingProxyType({"none": 0, "gamma": 1, "exa
 ONE_DECOY_PROOFS: Mapping[str, int] = MappingProxyType({"rusca2018": 0, "wiesemann2026": 1})
 ONE_DECOY_SAMPLING_BOUNDS: Mapping[str, int] = MappingProxyType({"own": 0, "exact": 1, "exact_smoothing": 2})
 
+#: Proofs of `variable_length` and its policies of sampling, with the codes that the kernels take.
+VARIABLE_LENGTH_PROOFS: Mapping[str, int] = MappingProxyType({"tupkary2025": 0, "variable-length": 1})
+VARIABLE_LENGTH_SAMPLING_BOUNDS: Mapping[str, int] = MappingProxyType({"serfling": 0, "exact": 1})
+
 
 class Lim2014(NamedTuple):
     """Secret key of a block and the bounds behind it, each of the batch's shape."""
@@ -270,6 +274,119 @@ def one_decoy(
             threads=threads,
         )
     )
+
+
+def variable_length(
+    key_counts: ArrayLike,
+    key_errors: ArrayLike,
+    *,
+    test_counts: ArrayLike,
+    test_errors: ArrayLike,
+    mean_photon_numbers: ArrayLike,
+    key_probabilities: ArrayLike,
+    test_probabilities: ArrayLike,
+    eps_secrecy: ArrayLike,
+    eps_correctness: ArrayLike,
+    error_correction_efficiency: ArrayLike,
+    tail_bound: str,
+    proof: str = "variable-length",
+    sampling_bound: str = "own",
+    threads: int = 1,
+) -> Lim2014:
+    r"""Return the secret key length of one block of decoy-state BB84 in a protocol whose length follows the counts.
+
+    .. math:: \ell = \max\{0, \lfloor s_0 + s_1 [1 - h(\phi)] - f_{EC} n h(m/n) - a
+              - 2 \log_2 \frac{1}{2 \epsilon_{PA}} - \log_2 (2 / \epsilon_{cor}) \rfloor\}
+
+    with :math:`a = \log_2 (n + 1) + \sum_k \log_2 (n_k + 1)` for what is announced of the key's errors.
+
+    Parameters
+    ----------
+    key_counts, key_errors : array_like, shape (..., K)
+        Detections n_k and errors m_k in the key basis, brightest first; K = 3 (two decoys) or 2 (one).
+    test_counts, test_errors : array_like, shape (..., K)
+        The same in the basis that tests.
+    mean_photon_numbers : array_like, shape (..., K)
+        K = 3: mu_1 > mu_2 + mu_3, mu_2 > mu_3 >= 0; K = 2: mu_1 > mu_2 > 0; mu_1 <= 100 [photons a pulse].
+    key_probabilities, test_probabilities : array_like, shape (..., K)
+        Probability p_k of each intensity given the basis. A common factor drops out, so joint probabilities do too.
+    eps_secrecy, eps_correctness : array_like
+        Failure probabilities, each at least 1e-300 and below 1.
+    error_correction_efficiency : array_like
+        f_EC >= 1; the leakage counts the errors of all detections of the key basis.
+    tail_bound : {"hoeffding", "chernoff"}
+        Bound between a count and its mean, as of `lim2014`.
+    proof : {"variable-length", "tupkary2025"}
+        "variable-length": eps_secrecy in T + 3 equal parts, for T = 12 (two decoys) or 11 (one) tails of photon numbers,
+        the smoothing twice, hashing once; sampling at the squared part. "tupkary2025", two decoys only: as published,
+        eps_secrecy = 2 eps_AT + eps_PA in equal thirds, 13 tails at eps_AT^2 / 13 each, no vacuum events.
+    sampling_bound : {"own", "serfling", "exact"}
+        "own": of "variable-length" with two decoys the exact hypergeometric tail, else Serfling's inequality. "exact" is
+        for two decoys only.
+    threads : int
+        Threads over the leading dimension of the batch.
+
+    Returns
+    -------
+    Lim2014
+        As of `lim2014`. The vacuum events s_0 are told for both proofs and enter the key of "variable-length" only.
+
+    Raises
+    ------
+    ValueError
+        If a policy is unknown or not for this number of intensities, or shapes do not broadcast.
+
+    Notes
+    -----
+    Source of "tupkary2025": [1]_, with [2]_ for the length that follows the counts; a is ours. "variable-length" is
+    derived in docs/physics/variable-length.md.
+
+    Security
+    --------
+    Efficient BB84 with phase-randomised pulses of two or three intensities, coherent attacks, variable length, so that
+    no acceptance test is needed. Composable, eps_secrecy + eps_correctness. Assumes detection independent of the basis,
+    no side channels, and that all bits which error correction discloses are counted; authentication is not counted.
+
+    References
+    ----------
+    .. [1] tupkary2025: Tupkary, Nahar, Sinha, Luetkenhaus, Quantum 9, 1937 (2025), arXiv:2408.17349.
+    .. [2] tupkary2024: Tupkary, Tan, Luetkenhaus, Phys. Rev. Research 6, 023002 (2024).
+
+    Examples
+    --------
+    >>> key = variable_length(
+    ...     [8e6, 1.2e6, 1e4], [4e4, 7e3, 4e3], test_counts=[4e5, 6e4, 500], test_errors=[2e3, 350, 200],
+    ...     mean_photon_numbers=[0.5, 0.15, 2e-4], key_probabilities=[0.7, 0.2, 0.1], test_probabilities=[0.7, 0.2, 0.1],
+    ...     eps_secrecy=1e-9, eps_correctness=1e-15, error_correction_efficiency=1.16, tail_bound="hoeffding",
+    ... )
+    >>> bool(key.key_length > 0), int(key.status)
+    (True, 0)
+    """
+    code = _code(VARIABLE_LENGTH_PROOFS, proof, "proof")
+    intensities = np.shape(key_counts)[-1] if np.ndim(key_counts) else 0
+    if intensities not in ((3,) if proof == "tupkary2025" else (2, 3)):
+        raise ValueError(f"{proof} takes {'3' if proof == 'tupkary2025' else '2 or 3'} intensities, not {intensities}")
+    if sampling_bound == "own":
+        sampling_bound = "exact" if intensities == 3 and proof == "variable-length" else "serfling"
+    elif intensities == 2 and sampling_bound == "exact":
+        raise ValueError("sampling_bound must be own or serfling with one decoy, not 'exact'")
+    settings: tuple[ArrayLike, ...] = (
+        key_counts,
+        key_errors,
+        test_counts,
+        test_errors,
+        mean_photon_numbers,
+        key_probabilities,
+        test_probabilities,
+        eps_secrecy,
+        eps_correctness,
+        error_correction_efficiency,
+        _code(TAIL_BOUNDS, tail_bound, "tail_bound"),
+    )
+    sampling = _code(VARIABLE_LENGTH_SAMPLING_BOUNDS, sampling_bound, "sampling_bound")
+    if intensities == 3:
+        return Lim2014(*evaluate(KERNELS["variable_length_two_decoys"], *settings, code, sampling, threads=threads))
+    return Lim2014(*evaluate(KERNELS["variable_length_one_decoy"], *settings, threads=threads))
 
 
 def ma2005(

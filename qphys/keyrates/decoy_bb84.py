@@ -1,12 +1,14 @@
 """Decoy-state BB84: sifted counts of two or more intensities to secret key, finite (Lim et al. 2014 with two decoys, Rusca
-et al. 2018 and Wiesemann et al. 2026 with one, any number by linear programme) or asymptotic (Ma et al. 2005).
+et al. 2018 and Wiesemann et al. 2026 with one, any number by linear programme; Tupkary et al. 2025 where the length follows
+the counts) or asymptotic (Ma et al. 2005).
 
 Security claim (``lim2014``, ``rusca2018``, ``wiesemann2026``, ``linear-programme``): the final key is
 ``security_epsilon``-secret and ``correctness_epsilon``-correct against coherent attacks, for a fixed-length protocol whose
 acceptance test is met by the counts, if the sender's pulses are phase-randomised coherent states of the claimed mean photon
 numbers chosen independently of basis and bit, the bits are uniform, the probability of detection does not depend on the
 receiver's basis, and double clicks are assigned at random. Not covered: dead time and afterpulsing (correlations between
-pulses), efficiency mismatch, intensity fluctuation and correlation, side channels, authentication. ``ma2005`` is
+pulses), efficiency mismatch, intensity fluctuation and correlation, side channels, authentication. ``variable-length`` and
+``tupkary2025`` make the same claim for a protocol whose length follows the counts, without acceptance test. ``ma2005`` is
 asymptotic: no failure probability, no statement on finite data.
 """
 
@@ -259,6 +261,27 @@ def _one_decoy(n: Floats, m: Floats, mu: Floats, probability: Floats, settings: 
     return _told_by(bound)
 
 
+def _variable_length(n: Floats, m: Floats, mu: Floats, probability: Floats, settings: AnalysisSettings) -> Block:
+    """One block whose length follows the counts; last axis of n, m, probability: key basis, test basis."""
+    security, correctness = block_epsilons(settings)
+    bound = core.variable_length(
+        n[..., 0],
+        m[..., 0],
+        test_counts=n[..., 1],
+        test_errors=m[..., 1],
+        mean_photon_numbers=mu,
+        key_probabilities=probability[..., 0],
+        test_probabilities=probability[..., 1],
+        eps_secrecy=security,
+        eps_correctness=correctness,
+        error_correction_efficiency=settings.error_correction_efficiency,
+        tail_bound=settings.tail_bound,
+        proof=settings.proof,
+        sampling_bound=settings.sampling_bound,
+    )
+    return _told_by(bound)
+
+
 def _linear_programme(n: Floats, m: Floats, mu: Floats, probability: Floats, settings: AnalysisSettings) -> Block:
     r"""One block by linear programme; last axis of n, m, probability: key basis, test basis.
 
@@ -378,6 +401,8 @@ KERNELS: Final[dict[str, Callable[[Floats, Floats, Floats, Floats, AnalysisSetti
     "rusca2018": _one_decoy,
     "wiesemann2026": _one_decoy,
     "linear-programme": _linear_programme,
+    "variable-length": _variable_length,
+    "tupkary2025": _variable_length,
     "ma2005": _ma2005,
 }
 """Proof -> one block of it, from events and errors (..., K, 2), mean photon numbers, probabilities, brightest first."""
@@ -386,7 +411,7 @@ KERNELS: Final[dict[str, Callable[[Floats, Floats, Floats, Floats, AnalysisSetti
 def _intensities_taken(proof: str, given: int) -> int:
     """How many of the given intensities a proof takes."""
     takes = PROOFS[proof].intensities
-    return given if takes is None or takes[1] is None else takes[1]
+    return given if takes is None or takes[1] is None or takes[0] <= given <= takes[1] else takes[1]
 
 
 def _fault(n: Floats, m: Floats, mu: Floats, probability: Floats) -> Statuses:
@@ -433,7 +458,8 @@ def with_proof(settings: AnalysisSettings, intensities: int) -> AnalysisSettings
     Raises
     ------
     UserError
-        A one-decoy proof with a policy that its authors do not have, or a linear programme with a key of the signal only.
+        A one-decoy proof with a policy that its authors do not have, a linear programme with a key of the signal only, or
+        a variable length with one decoy and the exact tail.
 
     Examples
     --------
@@ -443,6 +469,11 @@ def with_proof(settings: AnalysisSettings, intensities: int) -> AnalysisSettings
     if settings.proof == "auto":
         settings = settings.model_copy(update={"proof": preferred(intensities, otherwise="lim2014")})
     PROOFS[settings.proof].check(settings)
+    if settings.proof == "variable-length" and intensities == 2 and settings.sampling_bound == "exact":
+        raise UserError(
+            "analysis.sampling_bound = 'exact': with one decoy the proof variable-length has own only (Serfling's "
+            "inequality), as its bound of the single photons follows errors of the key"
+        )
     return settings
 
 

@@ -50,6 +50,7 @@ ASSUMPTIONS: Final[Mapping[str, str]] = MappingProxyType(
         "memoryless_receiver": "no detection depends on an earlier one",
         "random_double_clicks": "a double click within a basis gets a random bit",
         "acceptance_met": "the counts meet an acceptance test and a key length fixed before the run",
+        "all_disclosed_bits_counted": "every bit that either party discloses for error correction is counted",
         "authenticated_channel": "the classical channel is authenticated",
         "no_side_channels": "no side channels at either end",
         "fair_sampling": "coincidences are a fair part of all pairs, double clicks dropped",
@@ -95,6 +96,7 @@ PARTS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "tail_bounds": "tail bounds of counts and errors",
         "smoothing_sampling": "smoothing of the entropy: phase errors sampled from the test's",
+        "tails_smoothing_sampling": "smoothing of the entropy: all tails and sampling, together at the squared half of it",
         "chain_rules": "chain rules that part vacuum, single photons and more",
         "hashing": "privacy amplification",
         "sampling_hashing": "sampling and privacy amplification, parted as is best for the counts",
@@ -106,6 +108,11 @@ PARTS: Final[Mapping[str, str]] = MappingProxyType(
 
 ONE_DECOY_OPTIONS: Final = MappingProxyType(
     {"key_from": ("all",), "tail_bound": ("hoeffding",), "sampling_bound": ("own", "exact", "exact_smoothing")}
+)
+
+
+VARIABLE_LENGTH_OPTIONS: Final = MappingProxyType(
+    {"key_from": ("all",), "tail_bound": ("hoeffding", "chernoff"), "sampling_bound": ("own", "exact")}
 )
 
 
@@ -227,6 +234,16 @@ def _best_for_the_counts(key_from: str, intensities: int) -> Mapping[str, int]:
     return {"sampling_hashing": 1}
 
 
+def _variable_length(key_from: str, intensities: int) -> Mapping[str, int]:
+    # docs/physics/variable-length.md: tails of photon numbers once, smoothing twice, hashing once.
+    return {"tail_bounds": 12 if intensities == 3 else 11, "smoothing_sampling": 2, "hashing": 1}
+
+
+def _tupkary2025(key_from: str, intensities: int) -> Mapping[str, int]:
+    # eps_sec = 2 eps_AT + eps_PA in thirds; every tail, of photon numbers and of sampling, has eps_AT^2 / 13.
+    return {"tails_smoothing_sampling": 2, "hashing": 1}
+
+
 def _of_pulses(name: str, source: str, **further: Any) -> Proof:
     """A proof of decoy-state BB84, finite and against coherent attacks unless `further` says otherwise."""
     told: dict[str, Any] = {
@@ -282,6 +299,26 @@ PROOFS: Final[Mapping[str, Proof]] = MappingProxyType(
                 intensities=(2, None),
                 options=MappingProxyType(dict(ONE_DECOY_OPTIONS) | {"tail_bound": ("hoeffding", "chernoff")}),
                 shares=_linear_programme,
+            ),
+            _of_pulses(
+                "variable-length",
+                "derived in docs/physics/variable-length.md, after Tupkary, Nahar, Sinha, Luetkenhaus, Quantum 9, 1937 "
+                "(2025)",
+                length="variable",
+                intensities=(2, 3),
+                options=VARIABLE_LENGTH_OPTIONS,
+                shares=_variable_length,
+                assumptions=(*OF_PULSES, "all_disclosed_bits_counted"),
+            ),
+            _of_pulses(
+                "tupkary2025",
+                "Tupkary, Nahar, Sinha, Luetkenhaus, Quantum 9, 1937 (2025), and Tupkary, Tan, Luetkenhaus, Phys. Rev. "
+                "Research 6, 023002 (2024)",
+                length="variable",
+                intensities=(3, 3),
+                options=VARIABLE_LENGTH_OPTIONS,
+                shares=_tupkary2025,
+                assumptions=(*OF_PULSES, "all_disclosed_bits_counted"),
             ),
             _of_pulses(
                 "ma2005",

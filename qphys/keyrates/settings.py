@@ -20,12 +20,15 @@ class AnalysisSettings(Record):
     ('auto', 'both')
     """
 
-    proof: Literal["auto", "lim2014", "rusca2018", "wiesemann2026", "linear-programme", "ma2005"] = "auto"
+    proof: Literal[
+        "auto", "lim2014", "rusca2018", "wiesemann2026", "linear-programme", "variable-length", "tupkary2025", "ma2005"
+    ] = "auto"
     """Finite key with two decoys: ``lim2014``, Lim et al. 2014. With one decoy: ``wiesemann2026``, Wiesemann et al. 2026,
     the corrected proof, and ``rusca2018``, Rusca et al. 2018. With any number of intensities from two on:
-    ``linear-programme``, the key of Lim et al. 2014 with decoy bounds by linear programme. ``ma2005``: asymptotic, two
-    decoys, Ma et al. 2005, no
-    finite-size terms at all. ``auto``: ``lim2014`` where there are three intensities, ``wiesemann2026`` where two."""
+    ``linear-programme``, the key of Lim et al. 2014 with decoy bounds by linear programme. A length that follows the counts,
+    no acceptance test: ``variable-length`` with one or two decoys, ``tupkary2025`` with two, Tupkary et al. 2025 as
+    published. ``ma2005``: asymptotic, two decoys, Ma et al. 2005, no finite-size terms at all.
+    ``auto``: ``lim2014`` where there are three intensities, ``wiesemann2026`` where two."""
     security_epsilon: float = Field(default=1e-9, gt=0.0, lt=1.0)
     """Secrecy failure probability of the key (see `epsilon_split`)."""
     correctness_epsilon: float = Field(default=1e-15, gt=0.0, lt=1.0)
@@ -41,9 +44,9 @@ class AnalysisSettings(Record):
     sampling_bound: Literal["own", "lim2014", "exact", "exact_smoothing"] = "own"
     """From errors of the test sample to phase errors. ``own``: the proof's, that is gamma of Lim et al. 2014 where the
     exact hypergeometric tail certifies it, else that tail (``lim2014``, which is also an older name of this choice, and
-    ``rusca2018``), the tail (``linear-programme``) or Serfling's inequality (``wiesemann2026``);
-    always the exact tail; the exact tail at the squared
-    failure probability."""
+    ``rusca2018``), the tail (``linear-programme``; ``variable-length`` with two decoys, squared) or Serfling's inequality
+    (``wiesemann2026``, ``tupkary2025``, ``variable-length`` with one decoy); always the exact tail; the exact tail at the
+    squared failure probability."""
     key_from: Literal["signal", "all"] = "all"
     """Intensities whose sifted bits become key: the brightest only, or all that the decoy bounds use. One-decoy proofs and
     the linear programme take all."""

@@ -40,8 +40,15 @@ TEST: Final = 0.3
 BOUNDS: Final = ("vacuum", "single", "test single", "test error", "phase error")
 """What a proof bounds, as `failures` names it."""
 
-PARTS: Final = {("lim2014", "all"): 21, ("lim2014", "signal"): 23, ("rusca2018", "all"): 19, ("wiesemann2026", "all"): 15}
-"""(proof, key_from) -> parts of the secrecy epsilon."""
+PARTS: Final = {
+    ("lim2014", "all", 3): 21,
+    ("lim2014", "signal", 3): 23,
+    ("rusca2018", "all", 2): 19,
+    ("wiesemann2026", "all", 2): 15,
+    ("variable-length", "all", 3): 15,
+    ("variable-length", "all", 2): 14,
+}
+"""(proof, key_from, intensities) -> parts of the secrecy epsilon."""
 
 
 class Truth(NamedTuple):
@@ -127,6 +134,15 @@ def policies() -> Iterator[tuple[str, dict[str, str]]]:
     for proof in core.ONE_DECOY_PROOFS:
         for sampling_bound in core.ONE_DECOY_SAMPLING_BOUNDS:
             yield proof, {"sampling_bound": sampling_bound}
+    for tail_bound in core.TAIL_BOUNDS:
+        for sampling_bound in core.VARIABLE_LENGTH_SAMPLING_BOUNDS:
+            yield "variable-length", {"tail_bound": tail_bound, "sampling_bound": sampling_bound}
+
+
+def takes(proof: str, policy: Mapping[str, str], intensities: int) -> bool:
+    """Whether a proof with a policy is for this number of intensities."""
+    for_any_number = intensities == 3 or policy["sampling_bound"] != "exact"
+    return (proof, policy.get("key_from", "all"), intensities) in PARTS and (proof != "variable-length" or for_any_number)
 
 
 def bounds(told: Truth, proof: str, policy: Mapping[str, str], eps: float) -> core.Lim2014:
@@ -138,12 +154,14 @@ def bounds(told: Truth, proof: str, policy: Mapping[str, str], eps: float) -> co
         "mean_photon_numbers": numbers,
         "key_probabilities": key,
         "test_probabilities": test,
-        "eps_secrecy": eps * PARTS[proof, policy.get("key_from", "all")],
+        "eps_secrecy": eps * PARTS[proof, policy.get("key_from", "all"), len(numbers)],
         "eps_correctness": 1e-15,
         "error_correction_efficiency": 1.16,
     }
     if proof == "lim2014":
         return core.lim2014(told.key_counts, told.key_errors, **common, **policy)
+    if proof == "variable-length":
+        return core.variable_length(told.key_counts, told.key_errors, **common, **policy)
     return core.one_decoy(told.key_counts, told.key_errors, **common, proof=proof, **policy)
 
 
@@ -200,14 +218,14 @@ def sampling_failures(kind: str, eps: float, trials: int, *, size: int = 1000, s
 
 def study(trials: int, epsilons: tuple[float, ...] = (1e-3, 3e-3, 1e-2)) -> xr.Dataset:
     """Worst failure frequency of each bound over channels, error numbers and policies, and of sampling alone."""
-    proofs = dict.fromkeys(proof for proof, _ in PARTS)
+    proofs = dict.fromkeys(proof for proof, _, _ in PARTS)
     worst = {proof: np.zeros((len(BOUNDS), len(epsilons))) for proof in proofs}
     for intensities in SENDERS:
         for channel in CHANNELS:
             for errors in ERRORS:
                 told = truth(channel, errors, intensities, trials, seed=11)
                 for proof, policy in policies():
-                    if (intensities == 3) != (proof == "lim2014"):
+                    if not takes(proof, policy, intensities):
                         continue
                     for place, eps in enumerate(epsilons):
                         bound = bounds(told, proof, policy, eps)

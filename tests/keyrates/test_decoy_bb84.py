@@ -440,7 +440,7 @@ def test_no_counts_give_no_key() -> None:
     ("table", "message"),
     [
         ({"prof": "lim2014"}, "unknown key; did you mean 'proof'"),
-        ({"proof": "lim2015"}, "'linear-programme' or 'ma2005'"),
+        ({"proof": "lim2015"}, "'tupkary2025' or 'ma2005'"),
         ({"security_epsilon": 0.0}, "greater than 0"),
         ({"security_epsilon": 1.0}, "less than 1"),
         ({"correctness_epsilon": float("nan")}, "correctness_epsilon"),

@@ -48,6 +48,9 @@ def test_a_proof_names_what_the_registry_knows(proof: Proof) -> None:
         ("wiesemann2026", "all", 2, 15),
         ("linear-programme", "all", 2, 27),
         ("linear-programme", "all", 4, 43),
+        ("variable-length", "all", 3, 15),  # and 14: docs/physics/variable-length.md
+        ("variable-length", "all", 2, 14),
+        ("tupkary2025", "all", 3, 3),
         ("ma2005", "all", 3, 0),
     ],
 )
