@@ -34,16 +34,10 @@ def generate(folder: Path) -> None:
         test = "test_costly_numbers" if section.slow else "test_numbers"
         rows = ["| quantity | told | qphys | difference | told by | |", "|---|---:|---:|---:|---|---|"]
         rows += [f"| {' | '.join(_row(n))} |" for n in numbers]
-        parts.append(
-            "\n\n".join(
-                [
-                    f"## {section.title}",
-                    f"{section.source[0].upper()}{section.source[1:]}. Test: `tests/published/test_theory.py::{test}[{name}]`.",
-                ]
-                + [section.remarks] * bool(section.remarks)
-                + ["\n".join(rows)]
-            )
-        )
+        source = f"{section.source[0].upper()}{section.source[1:]}."
+        held = f"Test: `tests/published/test_theory.py::{test}[{name}]`."
+        remarks = [section.remarks] * bool(section.remarks)
+        parts.append("\n\n".join([f"## {section.title}", f"{source} {held}", *remarks, "\n".join(rows)]))
     head = (
         f"{total} numbers, of which {agree} agree within what the told digits, or the reading of a figure, allow. The other "
     )
