@@ -8,7 +8,7 @@ proves a number below it. Only the second one makes a key.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final, Literal
 
@@ -29,10 +29,19 @@ probabilities are small and must agree the better. Solvers leave about 1e-12."""
 EDGE: Final = 1e-9
 """Distance from an observable's extreme value below which the solver works on the face of that value."""
 
+CLOSEST: Final = 1e-13
+"""The same where no state of that face has the statistics, as with rare events that are known well."""
+
+STOPPED: Final = 1e-6
+"""Misfit below which a search that found no state is taken to have stopped short, and is repeated [1]."""
+
+FLATTENED: Final = 1e-10
+"""Least weight of a direction in the coordinates of that second search [1]."""
+
 PENALTIES: Final = (1e3, 1e5, 1e7)
 """Multipliers tried for the observables of the face; each gives a valid bound, the best is kept."""
 
-MIXTURES: Final = (1e-10, 1e-12, 1e-8, 1e-6)
+MIXTURES: Final = (1e-10, 1e-14, 1e-12, 1e-16, 1e-8, 1e-6)
 """Parts of the maximally mixed state in the point of tangency; each gives a valid bound, the best is kept."""
 
 CLOSE: Final = 1e-9
@@ -71,6 +80,17 @@ class Programme:
     def dimension(self) -> int:
         """Of the joint state."""
         return int(self.operators.shape[-1])
+
+    @cached_property
+    def seen(self) -> NDArray[np.bool_]:
+        """Entries of the state that operators of the programme can depend on, (d, d)."""
+        effects = [block.conj().T @ block for blocks in self.blocks for block in blocks]
+        wholes = [whole.conj().T @ whole for whole in map(np.concatenate, self.blocks)]
+        tied = np.any([*self.operators, *effects, *wholes], axis=0)
+        seen = np.zeros(tied.shape, dtype=np.bool_)
+        for part in connected_parts(tied):
+            seen[np.ix_(part, part)] = True
+        return seen
 
     @cached_property
     def is_real(self) -> bool:
@@ -173,7 +193,38 @@ def solve(programme: Programme) -> Solution:
     such as an error rate of 0, leave no state of full rank, which such a method needs: the programme is solved on the face
     of states that can have them, and the proof is made in the whole space.
     """
-    face = _face(programme)
+    return _solve(programme)[0]
+
+
+def _solve(programme: Programme) -> tuple[Solution, _Face | None]:
+    """Solution and the face it was found on."""
+    first: tuple[Solution, _Face | None] | None = None
+    for edge in (EDGE, CLOSEST):
+        face = _face(programme, edge)
+        for _ in range(2):
+            found = _solve_on(programme, face)
+            first = first or (found, face)
+            if found.status == "good" or face is None:
+                return found, face
+            if not found.misfit < STOPPED:
+                break
+            # stopped short: once more in coordinates in which that state is flat, so that rare events are not small
+            face = replace(face, basis=face.basis @ _root_within(face.basis, found.state))
+        if face is None or not np.any(face.penalties):
+            break
+    assert first is not None
+    return first
+
+
+def _root_within(basis: Matrix, state: Matrix) -> Matrix:
+    """Square root of a state on the span of a basis, mixed with a little of all."""
+    inside = basis.conj().T @ state @ basis
+    values, vectors = np.linalg.eigh((inside + inside.conj().T) / 2.0)
+    heights = np.sqrt(np.maximum(values, 0.0) + FLATTENED)
+    return np.asarray((vectors * heights) @ vectors.conj().T)
+
+
+def _solve_on(programme: Programme, face: _Face | None) -> Solution:
     if face is None:
         return _failed(programme, "inconsistent_statistics")
     kraus, keys = _kraus(programme)
@@ -183,7 +234,7 @@ def solve(programme: Programme) -> Solution:
     if isinstance(told, str):
         return _failed(programme, told)
     state, multipliers = told
-    state = _nearest_state(face.basis @ state @ face.basis.conj().T)
+    state = _nearest_state(np.where(programme.seen, face.basis @ state @ face.basis.conj().T, 0.0))
     expectations = np.einsum("nij,ji->n", programme.operators, state).real
     misfit = float(np.max(np.maximum(programme.lower - expectations, expectations - programme.upper), initial=0.0))
     return Solution(
@@ -219,7 +270,7 @@ class _Face:
     """Sign of the multiplier that keeps a state on the face, by observable; 0 for those in the interior, (n,)."""
 
 
-def _face(programme: Programme) -> _Face | None:
+def _face(programme: Programme, edge: float) -> _Face | None:
     """Smallest face that single observables tell; None where one of them is out of reach or not a number."""
     lower, upper = programme.lower, programme.upper
     if not (np.isfinite(lower).all() and np.isfinite(upper).all() and np.all(lower <= upper)):
@@ -230,7 +281,7 @@ def _face(programme: Programme) -> _Face | None:
         values, vectors = np.linalg.eigh(basis.conj().T @ programme.operators[i] @ basis)
         if upper[i] < values[0] - INCONSISTENT or lower[i] > values[-1] + INCONSISTENT:
             return None
-        near = EDGE * max(1.0, np.abs(values).max())
+        near = edge * max(1.0, np.abs(values).max())
         if values[-1] - values[0] <= near:
             continue
         if upper[i] <= values[0] + near:
@@ -262,7 +313,9 @@ def _minimise(
     lower, upper = np.append(1.0, programme.lower[inner]), np.append(1.0, programme.upper[inner])
     vectors = np.stack([vector(operator) for operator in operators])
     known = lower == upper
-    kept = np.flatnonzero(known & _independent(vectors, known) | ~known)
+    # an observable that is zero on the face is told by the face
+    some = np.linalg.norm(vectors, axis=1) > CLOSEST * np.linalg.norm(operators, axis=(1, 2))
+    kept = np.flatnonzero(some & (~known | _independent(vectors, known & some)))
     ranges = np.flatnonzero(~known[kept])
     head, n, m, size = int(cone is not None), kept.size, ranges.size, vectors.shape[1]
     # variables: bound of the function, state, expectations less their lower ends, upper ends less expectations
@@ -394,41 +447,72 @@ def _tangent(programme: Programme, state: Matrix, mixture: float) -> Any:
     """The operator A at a state mixed with the maximally mixed one, a matrix of 60 digits; None where Y is not positive."""
     exact, d = _exact(), programme.dimension
     real = programme.is_real
-    diagonal = exact.eigsy if real else exact.eighe
 
     def matrix(array: Matrix) -> Any:
         return exact.matrix((array.real if real else array).tolist())
 
-    sigma = matrix((1.0 - mixture) * _nearest_state(state) + mixture * np.eye(d) / d)
+    # coherences that no operator sees are noise of the solver
+    kept = np.where(programme.seen, _nearest_state(state), 0.0)
+    sigma = matrix(np.asarray((1.0 - mixture) * kept + mixture * np.eye(d) / d, dtype=np.complex128))
     total = exact.zeros(d)
     for blocks in programme.blocks:
         for sign, part in ((1, np.concatenate(blocks)), *((-1, block) for block in blocks)):
             kraus = matrix(part)
-            values, vectors = diagonal(kraus * sigma * kraus.H + FLOOR * exact.eye(part.shape[0]))
-            if min(values) <= 0:
-                return None
-            scaled = vectors.H * kraus
-            for row, value in enumerate(values):
-                height = sign * exact.log(value)
-                for column in range(d):
-                    scaled[row, column] *= height
-            total += kraus.H * vectors * scaled
+            found = _eigensystem(exact, kraus * sigma * kraus.H + FLOOR * exact.eye(part.shape[0]), real=real)
+            for values, vectors, rows in found:
+                if min(values) <= 0:
+                    return None
+                inside = exact.matrix([[kraus[row, column] for column in range(d)] for row in rows])
+                scaled = vectors.H * inside
+                for row, value in enumerate(values):
+                    height = sign * exact.log(value)
+                    for column in range(d):
+                        scaled[row, column] *= height
+                total += inside.H * vectors * scaled
     return total
+
+
+def _eigensystem(exact: Any, matrix: Any, *, real: bool) -> list[tuple[Any, Any, list[int]]]:
+    """Eigenvalues and eigenvectors of each part of a Hermitian matrix that is tied to itself alone, and its rows."""
+    size = matrix.rows
+    parts = connected_parts(np.array([[matrix[j, k] != 0 for k in range(size)] for j in range(size)]))
+    diagonal = exact.eigsy if real else exact.eighe
+    return [(*diagonal(exact.matrix([[matrix[j, k] for k in rows] for j in rows])), rows) for rows in parts]
+
+
+def connected_parts(tied: NDArray[np.bool_]) -> list[list[int]]:
+    """Parts of a set of which no element of one is tied to one of another.
+
+    Examples
+    --------
+    >>> connected_parts(np.array([[1, 0, 1], [0, 1, 0], [1, 0, 1]], dtype=bool))
+    [[0, 2], [1]]
+    """
+    tied = tied | tied.T | np.eye(len(tied), dtype=np.bool_)
+    reached = tied
+    while True:
+        further = (reached.astype(np.int64) @ tied.astype(np.int64)) > 0
+        if np.array_equal(further, reached):
+            break
+        reached = further
+    return [np.flatnonzero(row).tolist() for j, row in enumerate(reached) if np.flatnonzero(row)[0] == j]
 
 
 def _proven(programme: Programme, tangent: Any, multipliers: Floats) -> float:
     """The bound of a tangent plane with multipliers [bit]."""
     if tangent is None:
         return -np.inf
-    exact, real = _exact(), programme.is_real
-    rest, value = exact.matrix(tangent), exact.mpf(0)
+    exact, real, d = _exact(), programme.is_real, programme.dimension
+    rest, value = tangent.tolist(), exact.mpf(0)
     slack = exact.mpf(ROUNDING)
     for operator, y, low, high in zip(
         programme.operators, map(float, multipliers), programme.lower, programme.upper, strict=True
     ):
-        rest -= exact.mpf(y) * exact.matrix((operator.real if real else operator).tolist())
+        for j, k in np.argwhere(operator).tolist():
+            rest[j][k] -= exact.mpf(y) * exact.convert(float(operator[j, k].real) if real else complex(operator[j, k]))
         value += min(y * (exact.mpf(float(low)) - slack), y * (exact.mpf(float(high)) + slack))
-    least = min((exact.eigsy if real else exact.eighe)((rest + rest.H) / 2, eigvals_only=True))
+    hermitian = exact.matrix([[(rest[j][k] + exact.conj(rest[k][j])) / 2 for k in range(d)] for j in range(d)])
+    least = min(min(values) for values, _, _ in _eigensystem(exact, hermitian, real=real))
     bits = (value + least) / exact.log(2) - MARGIN
     return float(np.nextafter(float(bits), -np.inf))
 
@@ -446,10 +530,9 @@ def bound(programme: Programme) -> Bound:
     Bound
         Proven lower bound, the solver's value, and whether there is a state that meets the statistics.
     """
-    found = solve(programme)
+    found, face = _solve(programme)
     if found.status != "good":
         return Bound(entropy_lower=0.0, entropy_estimate=0.0, misfit=found.misfit, status=found.status)
-    face = _face(programme)
     penalties = face.penalties if face else np.zeros(programme.lower.size)
     heights = PENALTIES if np.any(penalties) else (0.0,)
     proven = -np.inf

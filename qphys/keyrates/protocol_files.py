@@ -16,7 +16,8 @@ from qphys.errors import UserError, nearest
 from qphys.keyrates import numerical_finite
 from qphys.keyrates.efficiency_mismatch import ignorance_of_clicks, rate_with_discarding
 from qphys.keyrates.entropies import binary_entropy, shannon_leakage
-from qphys.keyrates.numerical import Bound, Matrix, Programme, bound
+from qphys.keyrates.flag_state import Receiver, flag_constraints, photon_statistics, squashed_effects, squashed_numbers
+from qphys.keyrates.numerical import Bound, Matrix, Programme, bound, connected_parts
 from qphys.keyrates.numerical_finite import Finite
 from qphys.record import Record, parse
 
@@ -49,10 +50,13 @@ FINITE_SECURITY: Final = (
     "finite key, collective attacks, fixed length: {secrecy:.3g}-secret and {correctness:.3g}-correct; entropy of a block: "
     "{source}; the entropy of a trial is proven for every state that the accepted tests leave, with operators as given"
 )
-NOT_COVERED: Final = (
-    "finite-size terms, coherent attacks in finite blocks, more photons at the receiver than the given measurement has "
-    "(no flag-state squashing), pulses of discrete phase"
+COMMON_GAPS: Final = "finite-size terms, coherent attacks in finite blocks"
+NOT_COVERED: Final = f"{COMMON_GAPS}, more photons at the receiver than the given measurement has, pulses of discrete phase"
+UNSEEN_MODES: Final = (
+    "efficiencies that depend on more than the result (arrival time, direction), memory of detectors, "
+    "pulses of discrete phase"
 )
+
 
 ZERO: Final = np.array([1.0, 0.0])
 ONE: Final = np.array([0.0, 1.0])
@@ -88,6 +92,8 @@ class Task:
     """For each group the number of outcomes of its measurement."""
     kept_lower: float | None = None
     """Lower end of `kept`; none: the same."""
+    not_covered: str = NOT_COVERED
+    """What lies outside."""
     finite_closed: Callable[[Programme], float] | None = None
     """Eve's ignorance in closed form for other intervals of the same observables."""
 
@@ -320,6 +326,178 @@ class EfficiencyMismatch(_Protocol):
         )
 
 
+class Pairs(Record):
+    """Numbers of the detectors for 0 and 1, by basis."""
+
+    Z: tuple[Chance, Chance]
+    X: tuple[Chance, Chance]
+
+
+class ThresholdChannel(MismatchChannel):
+    """A channel whose statistics stand for measured ones; a second photon may come with Alice's."""
+
+    second_photon: Chance = 0.0
+    """Probability that a photon without polarization comes with hers."""
+
+
+class ThresholdBb84(_Protocol):
+    """BB84 with threshold detectors, of unequal efficiency or not, and any number of photons at the receiver.
+
+    Examples
+    --------
+    >>> pairs = {"Z": [0.2, 0.1], "X": [0.2, 0.1]}
+    >>> channel = {"transmittance": 0.1, "error_rates": {"Z": 0.02, "X": 0.02}}
+    >>> table = {"kind": "bb84-threshold", "receiver": "passive", "efficiencies": pairs, "channel": channel,
+    ...          "squashing": "single-photon-assumed"}
+    >>> task = parse(ThresholdBb84, table, "mine.toml").task("mine.toml")
+    >>> round(task.kept, 6)  # half of the light to each basis
+    0.0075
+    """
+
+    kind: Literal["bb84-threshold"]
+    receiver: Literal["active", "passive"]
+    """The basis is chosen for a trial, or by each photon at a beam splitter."""
+    key_basis_probability: float = Field(default=0.5, gt=0.0, lt=1.0)
+    """Of Bob's Z basis."""
+    efficiencies: Pairs
+    """Of all detectors, known."""
+    dark_counts: Pairs = Pairs(Z=(0.0, 0.0), X=(0.0, 0.0))
+    """Probability of a click without light, known."""
+    common_loss: Literal["given-to-eve", "trusted"] = "given-to-eve"
+    """Loss that all detectors share: part of the channel, or of the receiver. Either is sound."""
+    squashing: Literal["flag-state", "single-photon-assumed"] = "flag-state"
+    photons: Literal[1, 2] = 2
+    """Numbers of photons described exactly, up to this one; more are flags."""
+    double_clicks: Literal["discarded", "random"] = "discarded"
+    """Two clicks in the Z basis make no key, or a random bit of Bob."""
+    click_probabilities: dict[str, dict[str, Observed]] | None = None
+    """By Alice's state (``Z0``, ``Z1``, ``X0``, ``X1``) and outcome, given the state; Bob's choice of basis included.
+    What is left out is not constrained."""
+    channel: ThresholdChannel | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> ThresholdBb84:
+        if (self.click_probabilities is None) == (self.channel is None):
+            raise ValueError("needs click_probabilities (measured) or channel (a model of them), one of both")
+        if max(*self.efficiencies.Z, *self.efficiencies.X) <= 0.0:
+            raise ValueError("efficiencies must not all be 0")
+        return self
+
+    def _receiver(self, *, common: float = 1.0) -> Receiver:
+        return Receiver(
+            kind=self.receiver,
+            key_basis_probability=self.key_basis_probability,
+            efficiencies={b: tuple(eta / common for eta in getattr(self.efficiencies, b)) for b in QUBITS},
+            dark_counts={b: getattr(self.dark_counts, b) for b in QUBITS},
+        )
+
+    def _observed(self, receiver: Receiver, where: str) -> dict[tuple[int, int, int], tuple[float, float]]:
+        """Ends of the probabilities of outcome k given bit x in basis b, by (b, x, k)."""
+        if self.channel is not None:
+            rates = {b: _ends(getattr(self.channel.error_rates, b))[0] for b in QUBITS}
+            told = photon_statistics(
+                self._receiver(),
+                transmittance=self.channel.transmittance,
+                error_rates=rates,
+                second_photon=self.channel.second_photon,
+            )
+            return {
+                (b, x, k): (float(value), float(value))
+                for b, basis in enumerate(QUBITS)
+                for x in (0, 1)
+                for k, value in enumerate(told[f"{basis}{x}"])
+            }
+        found, states = {}, [f"{basis}{x}" for basis in QUBITS for x in (0, 1)]
+        for state, row in (self.click_probabilities or {}).items():
+            if state not in states:
+                allowed = f"(allowed: {', '.join(states)})"
+                raise UserError(f"{where}: click_probabilities.{state}: no state of Alice{nearest(state, states)} {allowed}")
+            for outcome, value in row.items():
+                if outcome not in receiver.outcomes:
+                    told_names = ", ".join(receiver.outcomes)
+                    raise UserError(
+                        f"{where}: click_probabilities.{state}.{outcome}: no outcome of this receiver"
+                        f"{nearest(outcome, receiver.outcomes)} (allowed: {told_names})"
+                    )
+                place = states.index(state)
+                found[place // 2, place % 2, receiver.outcomes.index(outcome)] = _ends(value)
+        return found
+
+    def _weights(
+        self, receiver: Receiver, observed: Mapping[tuple[int, int, int], tuple[float, float]]
+    ) -> list[tuple[int, float]]:
+        """Photon numbers and how often so many or more come, at most, by the clicks of two detectors or more."""
+        multiple = [receiver.outcomes.index(name) for name in receiver.multiple]
+        told = [
+            sum(observed[b, x, k][1] for x in (0, 1) for k in multiple) / 2.0
+            for b in (0, 1)
+            if all((b, x, k) in observed for x in (0, 1) for k in multiple)
+        ]
+        if not told:
+            return []
+        found = []
+        for least in range(1, self.photons + 2):
+            weight = 1.0 - receiver.low_photon_weight(min(told), photons=least - 1)
+            if weight < 1.0:
+                found.append((least, weight))
+        return found
+
+    def task(self, where: str) -> Task:
+        common = max(*self.efficiencies.Z, *self.efficiencies.X) if self.common_loss == "given-to-eve" else 1.0
+        receiver = self._receiver(common=common)
+        flags = self.squashing == "flag-state"
+        bob = squashed_effects(receiver, photons=self.photons if flags else 1, flags=flags)
+        d = bob.shape[-1]
+        operators: list[Any] = [np.kron(pauli, np.eye(d)) for pauli in (PAULI_X, PAULI_Z)]
+        values = [(0.0, 0.0)] * 2
+        observed = self._observed(receiver, where)
+        states = list(QUBITS.values())
+        for (b, x, k), (low, high) in observed.items():
+            operators.append(np.kron(np.outer(states[b][x], states[b][x]), bob[k]))
+            values.append((low / 2.0, high / 2.0))
+        if flags:
+            # implied by the flags' constraints below; it tells the search what is rare
+            for least, limit in self._weights(receiver, observed) if self.finite is None else ():
+                above = np.diag((squashed_numbers(photons=self.photons) >= least).astype(np.float64))
+                operators.append(np.kron(np.eye(2), above))
+                values.append((0.0, limit))
+            known, positive = flag_constraints(receiver, photons=self.photons)
+            for diagonal in known:
+                on_flags = np.diag(np.append(np.zeros(d - diagonal.size), diagonal))
+                operators += [np.kron(alice, on_flags) for alice in (np.eye(2), PAULI_X, PAULI_Z)]
+                values += [(0.0, 0.0)] * 3
+            for diagonal in positive:
+                on_flags = np.diag(np.append(np.zeros(d - diagonal.size), diagonal))
+                operators += [np.kron(np.outer(v, v), on_flags) for pair in states for v in pair]
+                values += [(0.0, 1.0)] * 4
+        names = receiver.outcomes
+        used = [names.index(name) for name in ("Z0", "Z1", *(["double_Z"] if self.double_clicks == "random" else []))]
+        if self.decoy is None and any((0, x, k) not in observed for x in (0, 1) for k in used):
+            raise UserError(f"{where}: click_probabilities: the outcomes that make key are needed for Z0 and Z1")
+        ends = np.array([[observed.get((0, x, k), (0.0, 0.0)) for k in used] for x in (0, 1)]) / 2.0
+        joint = ends[:, :2, 1] + ends[:, 2:, 1].sum(axis=1, keepdims=True) / 2.0  # a double click is either bit
+        outside = _root(bob[used].sum(axis=0))
+        blocks = tuple(np.asarray(np.kron(state[None], outside), dtype=np.complex128) for state in QUBITS["Z"])
+        light = (
+            f"any number of photons in any modes, up to {self.photons} exactly"
+            if flags
+            else "one photon or none at the receiver"
+        )
+        return self._with_decoy(
+            Task(
+                programme=_programme((blocks,), operators, values),
+                leakage=shannon_leakage(joint),
+                kept=float(min(joint.sum(), 1.0)),
+                kept_lower=float(ends[..., 0].sum()),
+                tested=tuple(_filled(["", "", *("ZX"[b] for b, _, _ in observed)], len(operators))),
+                outcomes={"Z": 16, "X": 16},
+                trial="signal sent in the key basis",
+                not_covered=f"{COMMON_GAPS}, {UNSEEN_MODES}" if flags else NOT_COVERED,
+                assumptions=f"{light}; efficiencies that depend on the result alone and dark counts known; uniform bits",
+            )
+        )
+
+
 def _amplitude(value: Any) -> complex:
     try:
         found = complex(value)
@@ -466,6 +644,7 @@ KINDS: Final[dict[str, type[_Protocol]]] = {
     "bb84-qubit": Bb84Qubit,
     "six-state": SixState,
     "efficiency-mismatch": EfficiencyMismatch,
+    "bb84-threshold": ThresholdBb84,
     "generic": Generic,
 }
 """Value of the key ``kind`` and its record."""
@@ -473,6 +652,10 @@ KINDS: Final[dict[str, type[_Protocol]]] = {
 
 def _ends(value: Observed) -> tuple[float, float]:
     return value if isinstance(value, tuple) else (value, value)
+
+
+def _filled(groups: list[str], length: int) -> list[str]:
+    return groups + [""] * (length - len(groups))
 
 
 def _greatest_entropy(value: Observed) -> float:
@@ -602,9 +785,14 @@ def _root(effect: Matrix) -> Matrix:
     """B with B^dagger B the effect, a row for each eigenvalue above rounding."""
     if not np.any(np.imag(effect)):
         effect = np.real(effect)
-    values, vectors = np.linalg.eigh(effect)
-    some = values > 1e-15 * max(values[-1], 1e-300)
-    return np.asarray((vectors[:, some] * np.sqrt(values[some])).conj().T, dtype=np.complex128)
+    greatest = max(float(np.linalg.eigvalsh(effect)[-1]), 1e-300)
+    rows = []
+    for part in connected_parts(effect != 0.0):  # so that rows do not mix what the effect keeps apart
+        values, vectors = np.linalg.eigh(effect[np.ix_(part, part)])
+        some = values > 1e-15 * greatest
+        rows.append(np.zeros((int(some.sum()), effect.shape[0]), dtype=np.complex128))
+        rows[-1][:, part] = (vectors[:, some] * np.sqrt(values[some])).conj().T
+    return np.concatenate(rows)
 
 
 UNITS: Final[dict[str, tuple[str, str]]] = {
@@ -697,6 +885,8 @@ def _finite_task(task: Task, chosen: Any, where: str) -> Task:
         raise UserError(
             f"{where}: finite: not with a table [decoy], whose bounds are of infinite statistics; give a statistics file"
         )
+    if not any(task.tested):
+        raise UserError(f"{where}: finite: kind = '{chosen.kind}' has no finite-size terms")
     if not np.isfinite(task.kept):
         raise UserError(f"{where}: finite: kept elements without probabilities; the length of the block is not known")
     epsilon = chosen.finite.share("tests") * (1.0 if task.kept >= 1.0 else 0.5)  # the other half: see `_finite_result`
@@ -764,7 +954,7 @@ def _dataset(chosen: Any, task: Task, values: Mapping[str, Any], *, numerical: b
         "proof": "tangent plane with dual certificate, 60 digits" if numerical else f"closed form: {task.closed_source}",
         "security": SECURITY,
         "assumptions": task.assumptions,
-        "not_covered": NOT_COVERED,
+        "not_covered": task.not_covered,
         "counted_by": task.trial,
         "error_correction_efficiency": efficiency,
         "closed_form": task.closed_source,
@@ -822,7 +1012,7 @@ def _finite_result(chosen: Any, task: Task, found: Bound, *, numerical: bool, ef
     claim = {"secrecy": own.security_epsilon, "correctness": own.correctness_epsilon}
     result.attrs |= {
         "security": FINITE_SECURITY.format(source=numerical_finite.SOURCES[own.entropy_bound], **claim),
-        "not_covered": NOT_COVERED.removeprefix("finite-size terms, ").replace(" in finite blocks", ""),
+        "not_covered": task.not_covered.removeprefix("finite-size terms, ").replace(" in finite blocks", ""),
         "security_epsilon_of_key": own.security_epsilon,
         "correctness_epsilon_of_key": own.correctness_epsilon,
         "epsilon_split": f"secrecy in {len(numerical_finite.SHARES[own.entropy_bound])} equal parts: "
