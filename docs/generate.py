@@ -9,6 +9,7 @@ from typing import Any, Final
 
 def generate(folder: Path) -> None:
     """Write ``micius-2017``, ``micius-budget`` and ``proofs``, each a ``.md`` and a ``.png``, and pictures of pairs."""
+    import generate_audit
     import generate_numbers
     import generate_pairs
 
@@ -26,6 +27,7 @@ def generate(folder: Path) -> None:
     _write(folder / "proofs-registry.md", registry(most))
     generate_pairs.generate(folder)
     generate_numbers.generate(folder)
+    generate_audit.generate(folder)
 
 
 CHOICES: Final[dict[str, dict[str, Any]]] = {
