@@ -8,7 +8,7 @@ from typing import Any, Final
 
 
 def generate(folder: Path) -> None:
-    """Write ``micius-2017``, ``micius-budget`` and ``proofs``, each a ``.md`` and a ``.png``, and pictures of pairs."""
+    """Write ``micius-2017``, ``micius-budget``, ``proofs`` (``.md`` and ``.png``), ``lengths.md``, pictures of pairs."""
     import generate_audit
     import generate_numbers
     import generate_pairs
@@ -23,6 +23,7 @@ def generate(folder: Path) -> None:
     parts = [f"**{title}**\n\n{_table(rows)}" for title, rows in experiment]
     _write(folder / "micius-2017.md", "\n\n".join(parts) + "\n")
     _micius_budget(folder)
+    _lengths(folder)
     most = _proofs(folder) | _most_of_pairs()
     _write(folder / "proofs-registry.md", registry(most))
     generate_pairs.generate(folder)
@@ -68,6 +69,19 @@ def _proofs(folder: Path) -> dict[str, str]:
     won = _won([max(row, key=row.get) if max(row.values()) > 0 else "" for row in keys], [row["pulses"] for row in rows])
     where = {proof: [f"{w} pulses" for label, w in won.items() if name in label] for name, proof in names.items()}
     return {proof: told[0] if told else "less than another at all blocks of the picture" for proof, told in where.items()}
+
+
+def _lengths(folder: Path) -> None:
+    """Length that follows the counts and length fixed before, over the nights of runs/variable-length.toml."""
+    from tempfile import TemporaryDirectory
+
+    import qphys
+    from qphys.keyrates import length_rows
+
+    with TemporaryDirectory() as aside:
+        run = Path(__file__).parent.parent / "runs" / "variable-length.toml"
+        rows = length_rows(qphys.run(run, output=Path(aside) / "lengths.h5"))
+    _write(folder / "lengths.md", _table([{name: row[name] for name in row if name != "point"} for row in rows]) + "\n")
 
 
 def _won(winners: Sequence[str], sizes: Sequence[float]) -> dict[str, str]:

@@ -92,6 +92,7 @@ def run(
     epilog="Example:  qphys analyze runs/out/micius-2017.h5 --set key_from=all\n\n"
     "Example:  qphys analyze runs/out/micius-2017.h5 --proof lim2014 --proof wiesemann2026\n\n"
     "Example:  qphys analyze runs/out/micius-2017.h5 --profile\n\n"
+    "Example:  qphys analyze runs/out/variable-length.h5 --lengths\n\n"
     "Example:  qphys analyze counts.csv --protocol lab.toml"
 )
 def analyze(
@@ -114,6 +115,9 @@ def analyze(
         bool,
         typer.Option("--profile", help="The proof profile instead of the key: claim, epsilons, assumptions, effects."),
     ] = False,
+    lengths: Annotated[
+        bool, typer.Option("--lengths", help="Over the samples: a length that follows the counts, and one fixed before.")
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -122,6 +126,13 @@ def analyze(
 
     data = statistics.read_any(file, protocol)
     chosen = dict(map(recipe.parse_override, set_ or ()))
+    if lengths:
+        if profile or output or table:
+            raise typer.BadParameter("--lengths is a table of its own, without --table, --profile and --output")
+        _table(
+            keyrates.length_rows(data, proof or (), **chosen), f"{data.attrs.get('title', file.stem)}: lengths", json=json
+        )
+        return
     if proof and (table or len(proof) > 1):
         if profile:
             raise typer.BadParameter("--profile tells of one proof")

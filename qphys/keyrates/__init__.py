@@ -13,6 +13,7 @@ from qphys.keyrates.analyze import (
     unproven_effects,
 )
 from qphys.keyrates.decoy_bb84 import block_epsilons, key_bases, with_proof
+from qphys.keyrates.lengths import FixedLength, best_fixed_length, length_rows
 from qphys.keyrates.profile import Profile, profile
 from qphys.keyrates.proofs import PROOFS, Proof
 from qphys.keyrates.protocol_files import keyrate, keyrate_rows
@@ -25,16 +26,19 @@ __all__ = [
     "PROTOCOLS",
     "AnalysisSettings",
     "Best",
+    "FixedLength",
     "Profile",
     "Proof",
     "analyze",
     "analyze_over_time",
+    "best_fixed_length",
     "best_of_sweep",
     "block_epsilons",
     "heading",
     "key_bases",
     "keyrate",
     "keyrate_rows",
+    "length_rows",
     "profile",
     "rows",
     "rows_by_proof",

@@ -46,6 +46,7 @@ OWN_STATUS: Final[dict[str, int]] = {
     "bits_not_uniform": 64,
     "more_clicks_than_trials": 65,
     "linear_programme_without_solution": 66,
+    "fixed_length_not_proven": 67,
 }
 """Statuses of the analysis, behind those of the kernels."""
 
@@ -201,7 +202,7 @@ def secret_key(
         pair = [key, 1 - key]
         blocks.append(kernel(n[..., pair], m[..., pair], mu, probability[..., pair], settings))
     length, s0, s1, phase_error, leakage, used, status = (np.stack(a, axis=-1) for a in zip(*blocks, strict=True))
-    return _composed(
+    told = _composed(
         Key(
             key_length=np.zeros(batch),
             status=np.zeros(batch, dtype=np.int8),
@@ -214,6 +215,7 @@ def secret_key(
             block_status=np.asarray(status, dtype=np.int8),
         )
     )
+    return _accepted(told, settings.fixed_length) if settings.fixed_length else told
 
 
 Block = tuple[Floats, Floats, Floats, Floats, Floats, Statuses, Statuses]
@@ -435,6 +437,14 @@ def _composed(key: Key) -> Key:
     return replace(key, key_length=length, status=status, block_key_length=block_length)
 
 
+def _accepted(key: Key, length: int) -> Key:
+    """Key of a length fixed before: made in full where the counts prove it."""
+    proven = (key.block_status == 0) & (key.block_key_length >= length)
+    status = np.where(proven, 0, np.where(key.block_status == 0, OWN_STATUS["fixed_length_not_proven"], key.block_status))
+    blocks = np.where(proven, float(length), 0.0)
+    return _composed(replace(key, block_key_length=blocks, block_status=status.astype(np.int8)))
+
+
 def _refused(key: Key, status: Statuses) -> Key:
     """No key where `status` is not 0; the larger status stays."""
     blocks = np.maximum(key.block_status, np.asarray(status, dtype=np.int8)[..., np.newaxis])
@@ -458,8 +468,8 @@ def with_proof(settings: AnalysisSettings, intensities: int) -> AnalysisSettings
     Raises
     ------
     UserError
-        A one-decoy proof with a policy that its authors do not have, a linear programme with a key of the signal only, or
-        a variable length with one decoy and the exact tail.
+        A one-decoy proof with a policy that its authors do not have, a linear programme with a key of the signal only,
+        a variable length with one decoy and the exact tail, or a fixed length for two blocks.
 
     Examples
     --------
@@ -469,6 +479,8 @@ def with_proof(settings: AnalysisSettings, intensities: int) -> AnalysisSettings
     if settings.proof == "auto":
         settings = settings.model_copy(update={"proof": preferred(intensities, otherwise="lim2014")})
     PROOFS[settings.proof].check(settings)
+    if settings.fixed_length and settings.key_basis == "both":
+        raise UserError("analysis.fixed_length is that of one block: set key_basis to 'Z' or 'X'")
     if settings.proof == "variable-length" and intensities == 2 and settings.sampling_bound == "exact":
         raise UserError(
             "analysis.sampling_bound = 'exact': with one decoy the proof variable-length has own only (Serfling's "
@@ -822,7 +834,7 @@ def status_attributes() -> dict[str, Any]:
     Examples
     --------
     >>> status_attributes()["flag_meanings"].split()[-1]
-    'linear_programme_without_solution'
+    'fixed_length_not_proven'
     """
     known = core.status_attributes()
     return {

@@ -52,6 +52,9 @@ class AnalysisSettings(Record):
     the linear programme take all."""
     key_basis: Literal["Z", "X", "both"] = "both"
     """Basis whose bits become key; the other tests. ``both``: two blocks, each tested by the other basis."""
+    fixed_length: int = Field(default=0, ge=0)
+    """Length of the key chosen before the run [bit]: made in full where the counts prove it, else nothing. 0: not fixed, the
+    length is read off the counts. For one key basis."""
     double_clicks: Literal["random", "discard"] = "random"
     """Both detectors of a basis: a random bit, so half of them are errors, or dropped. Dropping breaks the squashing
     argument: a study, whose key is 0 with a status."""
