@@ -22,7 +22,7 @@ BY_HAND: Final = "tests/test_audit.py::test_two_decoys_by_hand"
 TAIL: Final = (
     "tests/core/test_sampling_bound.py::test_bound_holds_against_the_exact_tail_and_is_nearly_the_smallest_that_does"
 )
-ONE_BY_HAND: Final = "tests/core/test_one_decoy.py::test_key_is_that_of_the_formulas_written_out_by_hand"
+ONE_BY_HAND: Final = "tests/test_audit.py::test_one_decoy_by_hand"
 PAIRS_BY_HAND: Final = "tests/core/test_pairs.py::test_lengths_by_the_formulas_on_paper_at_50_digits"
 AUTHORS: Final = "tests/core/test_variable_length.py::test_key_of_the_published_proof_is_that_of_its_authors_expressions"
 PARTS_ONE: Final = "tests/core/test_variable_length.py::test_bounds_of_one_decoy_are_those_of_wiesemann2026_at_equal_parts"
@@ -296,7 +296,7 @@ STEPS: Final[dict[str, tuple[Step, ...]]] = {
             file=ONE,
             line="const double vacuum = tau0 * gap * (mu1 * W2 * n2_lower - mu2 * W1 * n1_upper); /* Eq. 1 */",
             broken=("tau0 * gap", "1.1 * tau0 * gap"),
-            test="tests/core/test_one_decoy.py::test_kernel_agrees_with_its_twin_to_1e_12_of_the_largest_term",
+            test=ONE_BY_HAND,
         ),
         Step(
             symbol="$s_0^+$",
@@ -323,7 +323,7 @@ STEPS: Final[dict[str, tuple[Step, ...]]] = {
             file=ONE,
             line="const double single_error = tau1 * gap * (W1 * m1_upper - W2 * m2_lower);",
             broken=("W1 * m1_upper", "0.9 * W1 * m1_upper"),
-            test="tests/core/test_one_decoy.py::test_kernel_agrees_with_its_twin_to_1e_12_of_the_largest_term",
+            test=ONE_BY_HAND,
         ),
         Step(
             symbol="$\\gamma_{2018}$",
@@ -399,6 +399,16 @@ STEPS: Final[dict[str, tuple[Step, ...]]] = {
             file=LP,
             line="rows = np.where(y > 0, y * low, y * high)",
             broken=("y > 0", "y < 0"),
+            test="tests/keyrates/test_linear_programme.py::"
+            "test_any_multipliers_give_a_bound_also_against_events_of_more_photons_than_the_programme_holds",
+        ),
+        Step(
+            symbol="all $n$",
+            meaning="the least reduced cost, also beyond the last column",
+            equation="[](proofs.md), certified",
+            file=LP,
+            line="least.append(min(float(reduced[kind].min()), tail))",
+            broken=("min(float(reduced[kind].min()), tail)", "tail"),
             test="tests/keyrates/test_linear_programme.py::"
             "test_any_multipliers_give_a_bound_also_against_events_of_more_photons_than_the_programme_holds",
         ),

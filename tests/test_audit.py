@@ -153,6 +153,64 @@ def test_two_decoys_by_hand(tail: str, source: str) -> None:
     assert s0 > 0 and v1 < sum(c), "nothing is clipped"
 
 
+@pytest.mark.parametrize("proof", core.ONE_DECOY_PROOFS)
+def test_one_decoy_by_hand(proof: str) -> None:
+    # Oracle: Eqs. A16 to A25 of Rusca et al. 2018, and docs/physics/one-decoy.md, with plain numbers, not clipped.
+    eps, eps_cor, f = 1e-9, 1e-15, 1.16
+    parts = 19 if proof == "rusca2018" else 15
+    beta = math.log(parts / eps)
+    mu = [0.5, 0.02]
+    p, q = [0.6, 0.4], [0.5, 0.5]
+
+    def counts(pulses: float, probability: list[float]) -> tuple[list[float], list[float]]:
+        gain = [(2e-4 - math.expm1(-0.01 * m), 1e-4 - 2e-3 * math.expm1(-0.01 * m)) for m in mu]
+        told = [[round(pulses * r * g[i]) for r, g in zip(probability, gain, strict=True)] for i in (0, 1)]
+        return told[0], told[1]
+
+    def photons(n: list[float], m: list[float], r: list[float]) -> tuple[float, float, float, float, float]:
+        d_n, d_m = math.sqrt(sum(n) / 2 * beta), math.sqrt(sum(m) / 2 * beta)
+        w1, w2 = math.exp(mu[0]) / r[0], math.exp(mu[1]) / r[1]
+        tau0 = r[0] * math.exp(-mu[0]) + r[1] * math.exp(-mu[1])
+        tau1 = r[0] * mu[0] * math.exp(-mu[0]) + r[1] * mu[1] * math.exp(-mu[1])
+        strong, weak = w1 * (n[0] + d_n), w2 * (n[1] - d_n)
+        least = tau0 / (mu[0] - mu[1]) * (mu[0] * weak - mu[1] * strong)
+        of_decoy, of_signal = w2 * (m[1] + d_m), w1 * (m[0] + d_m)
+        wrong = of_decoy if proof == "rusca2018" else min(of_decoy, of_signal)
+        most = 2 * (tau0 * wrong + d_n)
+        ratio = (mu[1] / mu[0]) ** 2
+        one = tau1 * mu[0] / (mu[1] * (mu[0] - mu[1])) * (weak - ratio * strong - (1 - ratio) * most / tau0)
+        error = tau1 / (mu[0] - mu[1]) * (of_signal - w2 * (m[1] - d_m))
+        return least, most, one, error, sum(m)
+
+    (n, m), (z, c) = counts(1e12, p), counts(1e12, q)
+    s0, most, s1, _, _ = photons(n, m, p)
+    _, _, z1, v1, all_wrong = photons(z, c, q)
+    b = v1 / z1
+    if proof == "rusca2018":
+        inside = (z1 + s1) / (z1 * s1 * (1 - b) * b) * 21**2 / eps**2
+        spread = math.sqrt((z1 + s1) * (1 - b) * b / (z1 * s1 * math.log(2)) * math.log2(inside))
+        cost = 6 * math.log2(19 / eps)
+    else:
+        spread = math.sqrt((s1 + z1) / (s1 * z1) * (z1 + 1) / z1 * beta)
+        cost = 4 * math.log2(15 / (2**0.25 * eps))
+    phase = b + spread
+
+    def h(x: float) -> float:
+        return -x * math.log2(x) - (1 - x) * math.log2(1 - x)
+
+    leak = f * sum(n) * h(sum(m) / sum(n))
+    kept = s0 if proof == "rusca2018" else 0.0
+    key = math.floor(kept + s1 * (1 - h(phase)) - leak - cost - math.log2(2 / eps_cor))
+    found = core.one_decoy(
+        n, m, test_counts=z, test_errors=c, mean_photon_numbers=mu, key_probabilities=p, test_probabilities=q,
+        eps_secrecy=eps, eps_correctness=eps_cor, error_correction_efficiency=f, proof=proof,
+    )  # fmt: skip
+    told = [float(np.asarray(value)) for value in found]
+    assert told[1:7] == pytest.approx([s0, s1, z1, v1, phase, leak], rel=1e-11)
+    assert 0 < s0 < most < sum(n) and s1 > 0 and v1 < all_wrong and phase < 0.5, "nothing is clipped"
+    assert told[0] == key > 1e5
+
+
 #: Takes the editable install out of the way of the copy, whose extension is the one built there.
 CONFTEST = """import sys
 sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in type(finder).__module__]

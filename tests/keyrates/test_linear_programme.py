@@ -161,7 +161,8 @@ def test_any_multipliers_give_a_bound_also_against_events_of_more_photons_than_t
     masses = np.array([x[:columns].sum() + beyond_events, x[columns:].sum()])
     for _ in range(500):
         y = rng.normal(size=len(value)) * 10 ** rng.uniform(-3, 3)
-        bound = linear_programme._dual_bound(y, cost, matrix, value, value, masses, beyond)
+        low, high = value - rng.uniform(0, 10, len(value)), value + rng.uniform(0, 10, len(value))
+        bound = linear_programme._dual_bound(y, cost, matrix, low, high, masses, beyond)
         assert bound <= cost @ x
 
 
