@@ -18,6 +18,7 @@ import numpy as np
 
 from benchmarks.keys import processor
 from qphys import core
+from qphys.optimizer.decoys import other_hills
 from qphys.search import maximum
 
 LINKS = 200
@@ -36,13 +37,33 @@ class Fibres:
         self.dark = 10 ** rng.uniform(-7, -5, links)
         self.error = rng.uniform(0.003, 0.03, links)
 
-    def margin(self, points: Array, links: Array) -> Array:
-        """Key before it is cut at 0 [bit]."""
+    @staticmethod
+    def natural(points: Array) -> tuple[Array, ...]:
+        """Mean photon numbers and probabilities of signal and decoy, and the bias."""
         mu1 = 0.1 + 0.9 * points[..., 0]
         mu2 = 0.01 + points[..., 1] * (np.minimum(0.5, 0.95 * mu1) - 0.01)
         p1 = 0.05 + 0.945 * points[..., 2]
-        p2 = 1e-3 + points[..., 3] * (1 - p1 - 2e-3)
-        bias = 0.3 + 0.695 * points[..., 4, np.newaxis]
+        return mu1, mu2, p1, 1e-3 + points[..., 3] * (1 - p1 - 2e-3), 0.3 + 0.695 * points[..., 4]
+
+    def beside(self, points: Array, links: Array) -> Array:
+        """Where another hill may lie."""
+        mu1, mu2, p1, p2, bias = other_hills(*self.natural(points))
+        u = np.stack(
+            [
+                (mu1 - 0.1) / 0.9,
+                (mu2 - 0.01) / (np.minimum(0.5, 0.95 * mu1) - 0.01),
+                (p1 - 0.05) / 0.945,
+                (p2 - 1e-3) / (1 - p1 - 2e-3),
+                (bias - 0.3) / 0.695,
+            ],
+            axis=-1,
+        )
+        return np.asarray(np.clip(u, 0.0, 1.0))
+
+    def margin(self, points: Array, links: Array) -> Array:
+        """Key before it is cut at 0 [bit]."""
+        mu1, mu2, p1, p2, bias = self.natural(points)
+        bias = bias[..., np.newaxis]
         mu = np.stack([mu1, mu2, np.full_like(mu1, 2e-4)], axis=-1)
         p = np.stack([p1, p2, 1 - p1 - p2], axis=-1)
         loss, pulses, dark, error = (
@@ -67,7 +88,7 @@ def measure(other_links: int) -> dict[str, Any]:
 
     fibres = Fibres()
     begin = time.process_time()
-    found = maximum(fibres.margin, links=LINKS, variables=VARIABLES)
+    found = maximum(fibres.margin, links=LINKS, variables=VARIABLES, starts=2, beside=fibres.beside)
     ours = time.process_time() - begin
     chosen = np.arange(0, LINKS, LINKS // other_links)
     theirs, asked = [], 0

@@ -97,3 +97,4 @@ def _sweeps(folder: Path) -> None:
         for run, name in (("correlation-curves", "correlation-curves"), ("optimal-brightness", "brightness")):
             with qphys.run(RUNS / f"{run}.toml", output=Path(scratch) / f"{run}.h5") as statistics:
                 plots.draw(statistics, folder / f"{name}.png")
+    plots.draw_optimum(qphys.optimize(RUNS / "optimal-pairs.toml"), folder / "optimal-pairs.png")

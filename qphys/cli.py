@@ -178,10 +178,16 @@ def keyrate(
         statistics.write_result(result, output)
 
 
-@app.command(epilog="Example:  qphys optimize runs/optimal-decoys.toml")
+@app.command(
+    epilog="Example:  qphys optimize runs/optimal-decoys.toml\n\n"
+    "Example:  qphys optimize runs/optimal-pairs.toml --set optimize.coincidence_window_ns=fixed --picture pairs.png"
+)
 def optimize(
     file: Annotated[
-        Path, typer.Argument(metavar="RUN.toml", help="A run of decoy-state BB84; its table [optimize] says what may vary.")
+        Path,
+        typer.Argument(
+            metavar="RUN.toml", help="A run of decoy-state BB84 or BBM92; its table [optimize] says what may vary."
+        ),
     ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE.nc", help="Also write the result as netCDF.")
@@ -195,7 +201,7 @@ def optimize(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Find the intensities, probabilities and window that give the most key, at every point of a run."""
+    """Find the source that gives the most key at every point of a run: decoys, or brightness and window of pairs."""
     from qphys import optimizer, recipe, statistics
 
     overrides = dict(map(recipe.parse_override, set_ or ()))

@@ -121,7 +121,7 @@ class Run(Record):
     statistics: StatisticsSettings = StatisticsSettings()
     analysis: dict[str, Any] = Field(default_factory=dict)
     optimize: dict[str, Any] = Field(default_factory=dict)
-    """What `qphys optimize` may vary (`optimizer.OptimizeSettings`); a run takes no notice of it."""
+    """What `qphys optimize` may vary (`optimizer.decoys`, `optimizer.pairs`); a run takes no notice of it."""
 
     @model_validator(mode="after")
     def _complete(self) -> Run:

@@ -211,19 +211,24 @@ class River:
     def light(self, point: recipe.Point) -> Any:
         """Light of the source in each step: pairs meet in their trials as well as their times of flight are followed."""
         from qphys import sources
-        from qphys.sources import timing
 
         emission = self.emission(point)
         if not isinstance(emission, stages.PairEmission):
             return emission
         where = f"{point.where}: source"
+        pump = build(sources.KINDS, point.run.source, where).pump
+        return emission.along_the_pass(pump.coincidences_along(self.drift(point), where))
+
+    def drift(self, point: recipe.Point) -> stages.Floats:
+        """Rate of change of the delay between the arms of a pair source [s/s], a step each."""
+        from qphys.sources import timing
+
         # an arm without a station stays with the source: its time of flight is fixed
         rates = [
             track.range_rate if way.station else np.zeros(track.time.shape)
             for way, track in zip(ways(point), self.tracks(point), strict=True)
         ]
-        pump = build(sources.KINDS, point.run.source, where).pump
-        return emission.along_the_pass(pump.coincidences_along(timing.flight_time_drift(*rates), where))
+        return timing.flight_time_drift(*rates)
 
     def analyser(self, point: recipe.Point, way: Way) -> stages.Analyser:
         """Receiver of an arm, with the trial rate that the source gives it."""
@@ -330,6 +335,23 @@ class River:
 
     def clicks(self, point: recipe.Point, *, without: str | None = None) -> stages.Clicks:
         """Probability of every outcome; with one cause of errors switched off, if named."""
+        from qphys import detectors
+
+        emission, responses, joint = self._answers(point, without)
+        if joint is None:
+            return detectors.clicks(emission, responses[0])
+        return detectors.pair_clicks(emission, (responses[0], responses[1]), joint)
+
+    def pair_responses(self, point: recipe.Point) -> tuple[tuple[stages.Response, stages.Response], stages.Transmittance]:
+        """Channel and receiver of both arms of a pair source, and the joint fading."""
+        _, (alice, bob), joint = self._answers(point, None)
+        assert joint is not None
+        return (alice, bob), joint
+
+    def _answers(
+        self, point: recipe.Point, without: str | None
+    ) -> tuple[Any, list[stages.Response], stages.Transmittance | None]:
+        """Light, the response of each arm, and the joint fading of two; with one cause of errors switched off, if named."""
         from qphys import channels, detectors
 
         arms, emission, responses, through = ways(point), self.light(point), [], []
@@ -348,10 +370,8 @@ class River:
                     receiver_optics_transmittance=float(self._receiver(way).si.optics_transmittance),
                 )
             )
-        if len(arms) == 1:
-            return detectors.clicks(emission, responses[0])
-        joint = channels.join(through, correlation=point.run.fading_correlation)
-        return detectors.pair_clicks(emission, (responses[0], responses[1]), joint)
+        joint = channels.join(through, correlation=point.run.fading_correlation) if len(arms) == 2 else None
+        return emission, responses, joint
 
     def _once(self, stage: str, told: Any, make: Callable[[], T]) -> T:
         """Result of a stage for these tables, made once; two threads may both make it, with equal results."""

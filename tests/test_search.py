@@ -47,6 +47,35 @@ def test_a_maximum_at_a_corner_of_the_box_is_reached() -> None:
     np.testing.assert_allclose(found.point[0], [1.0, 0.0, 1.0], atol=1e-3)
 
 
+def test_along_a_face_of_the_box_the_other_variables_find_their_maximum() -> None:
+    """The top of a long ridge that leaves the box: on the face x = 1 it lies where the slope along y and z vanishes."""
+    form = np.array([[2.0, -1.2, 0.4], [-1.2, 2.0, 0.3], [0.4, 0.3, 2.5]])
+    away = np.array([1.4, 0.8, 0.3])
+
+    def ridge(points: Array, index: Array) -> Array:
+        d = points - away
+        return -np.einsum("bci,ij,bcj->bc", d, form, d)
+
+    found = maximum(ridge, links=1, variables=3)
+    # of y, z at x = 1: form[1:, 1:] (yz - away) = -form[1:, 0] (1 - 1.4)
+    rest = away[1:] + np.linalg.solve(form[1:, 1:], -form[1:, 0] * (1.0 - away[0]))
+    np.testing.assert_allclose(found.point[0], [1.0, *rest], atol=2e-4)
+
+
+def test_a_suspected_hill_is_climbed_where_it_is_the_higher_one() -> None:
+    def hills(points: Array, index: Array) -> Array:
+        wide = np.exp(-np.sum((points - 0.3) ** 2, axis=-1) / 0.3)
+        needle = np.where(index[:, np.newaxis] == 0, 2.0, 0.1) * np.exp(-np.sum((points - 0.902) ** 2, axis=-1) / 5e-5)
+        return np.asarray(wide + needle)
+
+    alone = maximum(hills, links=2, variables=2)
+    helped = maximum(hills, links=2, variables=2, beside=lambda points, links: points[:, np.newaxis] + 0.6)
+    assert np.all(alone.value < 1.001)
+    assert helped.value[0] == pytest.approx(2.0, abs=0.2)
+    assert helped.value[0] > 2.0
+    assert helped.value[1] == alone.value[1]
+
+
 def test_the_higher_of_two_hills_is_found() -> None:
     def hills(points: Array, index: Array) -> Array:
         low = np.exp(-np.sum((points - 0.25) ** 2, axis=-1) / 0.02)

@@ -12,7 +12,7 @@ from qphys.detectors.clicks import clicks, one_if_constant, photoelectrons
 from qphys.detectors.correlation_analyser import CorrelationAnalyser
 from qphys.detectors.dead_time import blocked_slots
 from qphys.detectors.detector import Detector
-from qphys.detectors.pair_clicks import pair_clicks
+from qphys.detectors.pair_clicks import Choices, pair_clicks, pair_probabilities
 from qphys.detectors.polarization_analyser import PolarizationAnalyser
 from qphys.detectors.receiver import DETECTION_CAUSES, respond, without
 from qphys.record import Record
@@ -26,6 +26,7 @@ KINDS: Final[dict[str, type[Record]]] = {
 __all__ = [
     "DETECTION_CAUSES",
     "KINDS",
+    "Choices",
     "CorrelationAnalyser",
     "Detector",
     "PolarizationAnalyser",
@@ -33,6 +34,7 @@ __all__ = [
     "clicks",
     "one_if_constant",
     "pair_clicks",
+    "pair_probabilities",
     "photoelectrons",
     "respond",
     "without",

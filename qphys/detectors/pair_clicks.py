@@ -36,11 +36,27 @@ PURE: Final = 1e-12
 _LANES_AT_ONCE: Final = 2048
 
 
+class Choices(NamedTuple):
+    """What is chosen of a source and its receivers in each step: an optimiser takes its candidates for steps."""
+
+    brightness: Floats
+    """Mean pair number of a trial over that of the emission [1], (T,)."""
+    trial_rate: Floats
+    """Pulses, or windows of a continuous source, a second [1/s], (T,)."""
+    setting_probability: tuple[Floats, Floats]
+    """Of Alice's and of Bob's receiver, (T, S)."""
+
+    def at(self, part: slice) -> Choices:
+        """Some of the steps."""
+        alice, bob = self.setting_probability
+        return Choices(self.brightness[part], self.trial_rate[part], (alice[part], bob[part]))
+
+
 class _Light(NamedTuple):
     """What both arms' detectors see of the source."""
 
     number: tuple[Complexes, Complexes]
-    """<a'_p a_q> of each arm, all Schmidt modes together, (2, 2)."""
+    """<a'_p a_q> of each arm at brightness 1, all Schmidt modes together, (2, 2)."""
     modes: float
     """Schmidt modes; infinity is Poisson light."""
     kept: Floats
@@ -115,14 +131,64 @@ def pair_clicks(emission: PairEmission, responses: tuple[Response, Response], tr
     an arm; accidentals: S. P. Neumann et al., Phys. Rev. A 104, 022406 (2021).
     """
     _check(emission, responses, transmittance)
-    steps, nodes = transmittance.weight.shape
+    steps = len(transmittance.weight)
+    own = Choices(
+        brightness=np.ones(steps),
+        trial_rate=np.full(steps, emission.trial_rate),
+        setting_probability=(
+            np.broadcast_to(responses[0].analyser.setting_probability, (steps, responses[0].amplitude.shape[2])),
+            np.broadcast_to(responses[1].analyser.setting_probability, (steps, responses[1].amplitude.shape[2])),
+        ),
+    )
+    return Clicks(
+        settings={},
+        outcomes={
+            name: tuple(re.sub(r"^S(?=\d)", party, label) for label in response.analyser.outcomes)
+            for name, party, response in zip(OUTCOME_DIMENSIONS, "ab", responses, strict=True)
+        },
+        probability=pair_probabilities(emission, responses, transmittance.transmittance, choices=own),
+        weight=transmittance.weight,
+        setting_probability=emission.setting_probability,
+        trial_rate=emission.trial_rate,
+        correlation_time=transmittance.correlation_time,
+        time_step=responses[0].time_step,
+    )
+
+
+def pair_probabilities(
+    emission: PairEmission, responses: tuple[Response, Response], transmittance: Floats, *, choices: Choices
+) -> Floats:
+    """Joint probability of both arms' outcomes in a trial, where each step has a brightness and a window of its own.
+
+    Parameters
+    ----------
+    emission : PairEmission
+        The light at brightness 1, its coincidence fraction one value or one for each step.
+    responses : tuple of Response
+        Alice's and Bob's; each step's noise is that of the step's own gate.
+    transmittance : ndarray
+        Joint fading of both arms [1], (T, N, 2).
+    choices : Choices
+        What differs between the steps.
+
+    Returns
+    -------
+    ndarray
+        (T, N, outcomes of Alice, outcomes of Bob); `pair_clicks` tells what it is.
+
+    Raises
+    ------
+    ValueError
+        The light is none, or cannot be made brighter since it is no pure state of pairs.
+    """
+    steps, nodes = transmittance.shape[:2]
     size = 2 if max(len(response.analyser.efficiency) for response in responses) <= 2 else 4
     light = _light(emission, steps)
     ways = [_ways(response) for response in responses]
     amplitudes = [_padded(rows, size) for rows, _ in ways]
     maps = [list(enumerate(weight)) for _, weight in ways]
     detectors = [
-        _detectors(emission, response, light, transmittance.transmittance[:, :, arm], arm=arm)
+        _detectors(emission, response, light, transmittance[:, :, arm], choices, arm=arm)
         for arm, response in enumerate(responses)
     ]
     tables = [_outcome_tables(response.analyser, size) for response in responses]
@@ -131,28 +197,15 @@ def pair_clicks(emission: PairEmission, responses: tuple[Response, Response], tr
     at_once = max(1, _LANES_AT_ONCE // (nodes * settings))
     for first in range(0, steps, at_once):
         part = slice(first, first + at_once)
-        fading = [
-            np.sqrt(light.kept[part, None] * transmittance.transmittance[part, :, arm])[:, :, None, None, None]
-            for arm in range(2)
-        ]
+        fading = [np.sqrt(light.kept[part, None] * transmittance[part, :, arm])[:, :, None, None, None] for arm in range(2)]
+        chosen = choices.at(part)
+        weighted = [q[:, :, None, None] * table for q, table in zip(chosen.setting_probability, tables, strict=True)]
         probability[part] = 0.0
         for (a, alice), (b, bob) in itertools.product(*maps):
             rows = [one * amplitude[part, k, None] for one, amplitude, k in zip(fading, amplitudes, (a, b), strict=True)]
-            connected = _connected(emission, rows[0][:, :, :, None], rows[1][:, :, None, :])
-            probability[part] += alice * bob * _outcomes(connected, detectors, tables, size=size, part=part)
-    return Clicks(
-        settings={},
-        outcomes={
-            name: tuple(re.sub(r"^S(?=\d)", party, label) for label in response.analyser.outcomes)
-            for name, party, response in zip(OUTCOME_DIMENSIONS, "ab", responses, strict=True)
-        },
-        probability=probability,
-        weight=transmittance.weight,
-        setting_probability=emission.setting_probability,
-        trial_rate=emission.trial_rate,
-        correlation_time=transmittance.correlation_time,
-        time_step=responses[0].time_step,
-    )
+            connected = _connected(emission, chosen.brightness, rows[0][:, :, :, None], rows[1][:, :, None, :])
+            probability[part] += alice * bob * _outcomes(connected, detectors, weighted, size=size, part=part)
+    return probability
 
 
 def _check(emission: PairEmission, responses: tuple[Response, Response], transmittance: Transmittance) -> None:
@@ -219,33 +272,36 @@ def _padded(rows: Complexes, size: int) -> Complexes:
     return np.pad(rows, ((0, 0), (0, 0), (0, 0), (0, padding), (0, 0))) if padding else rows
 
 
-def _detectors(emission: PairEmission, response: Response, light: _Light, transmittance: Floats, *, arm: int) -> _Detectors:
+def _detectors(
+    emission: PairEmission, response: Response, light: _Light, transmittance: Floats, choices: Choices, *, arm: int
+) -> _Detectors:
     """Noise, afterpulses and dead time of one arm's detectors."""
-    analyser, q = response.analyser, response.analyser.setting_probability
+    analyser, q, rate = response.analyser, choices.setting_probability[arm], choices.trial_rate[:, None, None]
     rows, weight = _ways(response)
     photons = np.einsum("tksdp,pq,tksdq->tksd", rows.conj(), light.number[arm], rows).real
-    seen = transmittance[:, :, None, None, None] * np.maximum(photons, 0.0)[:, None]
+    seen = (choices.brightness[:, None] * transmittance)[:, :, None, None, None] * np.maximum(photons, 0.0)[:, None]
     noise = response.noise_probability[:, None]
-    free_noise = response.ungated_noise_rate[:, None, None] / emission.trial_rate
+    free_noise = response.ungated_noise_rate[:, None, None] / rate[..., None, None]
     anywhere = light.silence(seen / analyser.gate_fraction) + free_noise
-    clicks = np.einsum("tnksd,s,k->tnd", -np.expm1(-anywhere), q, weight)
-    slots = analyser.dead_time * emission.trial_rate
-    slots = np.maximum(0.0, slots - 0.5) if emission.continuous else blocked_slots(analyser.dead_time, emission.trial_rate)
+    clicks = np.einsum("tnksd,ts,k->tnd", -np.expm1(-anywhere), q, weight)
+    blocked = blocked_slots(analyser.dead_time, rate)
+    slots = np.maximum(0.0, analyser.dead_time * rate - 0.5) if emission.continuous else blocked
     live = 1.0 / (1.0 + clicks * slots)
     clicking = np.einsum("tnksd,k->tnsd", -np.expm1(-light.silence(seen)), weight)
-    in_gate = np.einsum("tnsd,s->tnd", noise + (1.0 - noise) * clicking, q)
+    in_gate = np.einsum("tnsd,ts->tnd", noise + (1.0 - noise) * clicking, q)
     afterpulse = (analyser.afterpulse_probability * live * in_gate)[:, :, None]
     # photons of other trials came through other maps
     strays = (1.0 - light.kept)[:, None, None, None] * np.einsum("tnksd,k->tnsd", seen, weight)
     return _Detectors(noise + (1.0 - noise) * afterpulse, live, clicks * slots * live, strays)
 
 
-def _connected(emission: PairEmission, signal: Complexes, idler: Complexes) -> Floats:
-    """Connected parts (..., sets of detectors) of the pairs of a trial for amplitude rows (..., D, P) of both arms."""
+def _connected(emission: PairEmission, brightness: Floats, signal: Complexes, idler: Complexes) -> Floats:
+    """Connected parts (T, ..., sets of detectors) of the pairs of a trial for amplitude rows (T, ..., D, P) of both arms."""
     name = "8" if signal.shape[-2] == 4 else "4"
+    bright = brightness.reshape(-1, *(1,) * (signal.ndim - 3))
     if isinstance(emission, DensityPairEmission):
         connected, status = KERNELS[f"poisson_pair_cumulants_{name}"](
-            emission.mean_pair_number, _reals(emission.state), _reals(signal), _reals(idler)
+            bright * emission.mean_pair_number, _reals(emission.state), _reals(signal), _reals(idler)
         )
     else:
         assert isinstance(emission, GaussianPairEmission)
@@ -253,12 +309,14 @@ def _connected(emission: PairEmission, signal: Complexes, idler: Complexes) -> F
         if squeezers is not None:
             n, signal_modes, idler_modes = squeezers
             connected, status = KERNELS[f"pair_cumulants_{name}"](
-                emission.schmidt_modes * n,
+                bright[..., None] * (emission.schmidt_modes * n),
                 _reals(signal @ signal_modes),
                 # the kernel's squeezer 0 has its idler in V, squeezer 1 in H
                 _reals(idler @ idler_modes[:, ::-1]),
                 emission.schmidt_modes,
             )
+        elif np.any(brightness != 1.0):
+            raise ValueError("light that is no pure state of pairs has no brightness that could be changed")
         else:
             connected, status = _connected_gaussian(emission, signal, idler, name)
     if np.any(status > 0):
@@ -329,8 +387,8 @@ def _outcomes(connected: Floats, detectors: list[_Detectors], tables: list[Float
         for d in range(own.live.shape[-1]):
             _thin(patterns, arm * size + d, own.live[part, :, d], own.dead[part, :, d])
     both = patterns.reshape(*lead, 2**size, 2**size)
-    by_alice = both @ tables[0][:, None]
-    outcomes: Floats = (by_alice.mT @ tables[1]).sum(axis=(2, 3))
+    by_alice = both @ tables[0][:, None, :, None]
+    outcomes: Floats = (by_alice.mT @ tables[1][:, None, None]).sum(axis=(2, 3))
     return outcomes
 
 
@@ -344,11 +402,11 @@ def _thin(patterns: Floats, detector: int, live: Floats, dead: Floats) -> None:
 
 
 def _outcome_tables(analyser: Analyser, size: int) -> Floats:
-    """Weight of a setting where a pattern gives an outcome, (S, 2**size, O); patterns of detectors not there give none."""
+    """1 where a pattern gives an outcome, (S, 2**size, O); patterns of detectors not there give none."""
     of_pattern = analyser.outcome_of_pattern
     table = np.zeros((len(of_pattern), 2**size, len(analyser.outcomes)))
     for s, outcomes in enumerate(of_pattern):
-        table[s, np.arange(len(outcomes)), outcomes] = analyser.setting_probability[s]
+        table[s, np.arange(len(outcomes)), outcomes] = 1.0
     return table
 
 

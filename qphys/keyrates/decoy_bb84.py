@@ -331,7 +331,7 @@ def _linear_programme(n: Floats, m: Floats, mu: Floats, probability: Floats, set
         bits = n[..., 0].sum(axis=-1)
         rate = np.where(bits > 0, np.minimum(m[..., 0].sum(axis=-1) / bits, 0.5), 0.0)
         leakage = settings.error_correction_efficiency * bits * binary_entropy(rate)
-        cost = (6 * beta + np.log(2) - np.log(correctness)) / np.log(2)
+        cost = PROOFS[settings.proof].bits_paid(security=security, correctness=correctness, intensities=intensities)
         length = np.floor(s0 + s1 * (1 - binary_entropy(phase_error)) - leakage - cost)
         status = np.where(length > 0, core.STATUS["good"], core.STATUS["no_key"])
         status = np.where(bounded, status, core.STATUS["no_sampling_bound"])

@@ -5,6 +5,7 @@ A new proof is an entry of `PROOFS`, its name among those of the protocol's sett
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -21,6 +22,9 @@ Attack = Literal["coherent", "collective", "asymptotic", "none"]
 Length = Literal["fixed", "variable", "none"]
 Shares = Callable[[str, int], Mapping[str, int]]
 """`key_from` of the settings and number of intensities -> part -> equal shares of a block's secrecy epsilon."""
+
+Cost = Callable[[int, float, float], float]
+"""Number of shares of a block's secrecy epsilon, that epsilon, that of correctness -> bits."""
 
 EFFECTS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -125,6 +129,24 @@ def no_shares(key_from: str, intensities: int) -> Mapping[str, int]:
     return {}
 
 
+def six_shares_cost(shares: int, secrecy: float, correctness: float) -> float:
+    r"""Bits that Lim et al. 2014 pays, :math:`6 \log_2 (T/\epsilon_{sec}) + \log_2 (2/\epsilon_{cor})` with T shares."""
+    return 6.0 * math.log2(shares / secrecy) + math.log2(2.0 / correctness)
+
+
+def _wiesemann_cost(shares: int, secrecy: float, correctness: float) -> float:
+    return 4.0 * math.log2(shares / secrecy) - 1.0 + math.log2(2.0 / correctness)
+
+
+def _tomamichel_cost(shares: int, secrecy: float, correctness: float) -> float:
+    return 1.0 - 2.0 * math.log2(secrecy) - math.log2(correctness)
+
+
+def no_cost(shares: int, secrecy: float, correctness: float) -> float:
+    """Nothing: an asymptotic proof, or one whose cost cannot be told from its bounds."""
+    return 0.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class Proof:
     """What a proof claims and what it takes."""
@@ -149,6 +171,10 @@ class Proof:
     """How a block's secrecy epsilon is shared, see :data:`Shares`; parts of :data:`PARTS`."""
     joint_epsilon: Callable[[Any], bool] = _never
     """Whether by these settings one epsilon, the sum of both, bounds secrecy and correctness together."""
+    cost: Cost = no_cost
+    """Bits that a block pays for privacy and verification beside its leakage."""
+    vacuum_is_secret: bool = True
+    """Whether events without a photon are bits of the key."""
     one_basis_tests: bool = True
     """Each basis makes key and the other tests; else both are pooled and a random part is disclosed."""
     assumptions: tuple[str, ...]
@@ -173,6 +199,14 @@ class Proof:
     def epsilon_shares(self, *, key_from: str, intensities: int) -> Mapping[str, int]:
         """Part of a block's secrecy epsilon -> its number of equal shares; empty where nothing finite is claimed."""
         return self.shares(key_from, intensities)
+
+    def bits_paid(self, *, security: float, correctness: float, key_from: str = "all", intensities: int = 0) -> float:
+        """Bits that a block of these epsilons pays for privacy and verification, beside its leakage [bit].
+
+        The key of the block is what its bounds leave less its leakage and these, cut to whole bits; see `cost`.
+        """
+        shares = sum(self.epsilon_shares(key_from=key_from, intensities=intensities).values())
+        return self.cost(shares, security, correctness)
 
     def takes(self, intensities: int) -> bool:
         """Whether the proof takes this number of intensities."""
@@ -276,6 +310,7 @@ PROOFS: Final[Mapping[str, Proof]] = MappingProxyType(
                 intensities=(3, 3),
                 preferred_for=(3,),
                 shares=_lim2014,
+                cost=six_shares_cost,
             ),
             _of_pulses(
                 "rusca2018",
@@ -283,6 +318,7 @@ PROOFS: Final[Mapping[str, Proof]] = MappingProxyType(
                 intensities=(2, 2),
                 options=ONE_DECOY_OPTIONS,
                 shares=_rusca2018,
+                cost=six_shares_cost,
             ),
             _of_pulses(
                 "wiesemann2026",
@@ -291,6 +327,8 @@ PROOFS: Final[Mapping[str, Proof]] = MappingProxyType(
                 preferred_for=(2,),
                 options=ONE_DECOY_OPTIONS,
                 shares=_wiesemann2026,
+                cost=_wiesemann_cost,
+                vacuum_is_secret=False,
             ),
             _of_pulses(
                 "linear-programme",
@@ -299,6 +337,7 @@ PROOFS: Final[Mapping[str, Proof]] = MappingProxyType(
                 intensities=(2, None),
                 options=MappingProxyType(dict(ONE_DECOY_OPTIONS) | {"tail_bound": ("hoeffding", "chernoff")}),
                 shares=_linear_programme,
+                cost=six_shares_cost,
             ),
             _of_pulses(
                 "variable-length",
@@ -328,7 +367,12 @@ PROOFS: Final[Mapping[str, Proof]] = MappingProxyType(
                 intensities=(3, 3),
                 assumptions=OF_PULSES,
             ),
-            _of_pairs("tomamichel2012", "Tomamichel et al., Nat. Commun. 3, 634 (2012)", shares=_tomamichel2012),
+            _of_pairs(
+                "tomamichel2012",
+                "Tomamichel et al., Nat. Commun. 3, 634 (2012)",
+                shares=_tomamichel2012,
+                cost=_tomamichel_cost,
+            ),
             _of_pairs(
                 "tomamichel_leverrier2017",
                 "Tomamichel, Leverrier, Quantum 1, 14 (2017)",

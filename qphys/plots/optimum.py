@@ -16,13 +16,21 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SOURCE: Final[dict[str, tuple[str, str, int]]] = {
+    "mean_pair_number": ("mean pair number of a pulse", "-", 1),
     "signal_mean_photon_number": ("mean photon number, signal", "-", 0),
     "decoy_mean_photon_number": ("mean photon number, decoy", "--", 0),
     "signal_probability": ("probability, signal", "-", 1),
     "decoy_probability": ("probability, decoy", "--", 1),
     "basis_probability_z": ("probability, basis Z", "-", 2),
 }
-"""Variable -> label, line and colour."""
+"""Variable without a unit -> label, line and colour; one panel for all."""
+
+FURTHER: Final[dict[str, tuple[str, int]]] = {
+    "pair_rate_mhz": ("pairs made [MHz]", 1),
+    "coincidence_window_ns": ("coincidence window [ns]", 2),
+    "minimum_elevation_deg": ("lowest elevation [deg]", 4),
+}
+"""Variable with a unit -> label and colour; a panel for each."""
 
 
 def draw_optimum(result: xr.Dataset, path: str | Path) -> Path:
@@ -47,7 +55,8 @@ def draw_optimum(result: xr.Dataset, path: str | Path) -> Path:
     """
     from matplotlib.figure import Figure as Canvas
 
-    canvas = Canvas(figsize=(10, 7.5), layout="constrained")
+    further = sum(name in result for name in FURTHER)
+    canvas = Canvas(figsize=(10, 7.5 + (1.5 * (further - 1) if further else 0.0)), layout="constrained")
     optimum(result, canvas)
     return save(canvas, Path(path))
 
@@ -68,24 +77,35 @@ def optimum(result: xr.Dataset, canvas: Figure) -> list[Axes]:
     """
     name = next((str(n) for n, c in result.coords.items() if c.dtype.kind in "fi"), "")
     x = result[name].values if name else np.arange(result.sizes["point"])
-    axes = canvas.subplots(2, 1, sharex=True)
+    plain = [variable for variable in SOURCE if variable in result]
+    further = [variable for variable in FURTHER if variable in result]
+    panels = 1 + bool(plain) + len(further)
+    axes = np.atleast_1d(canvas.subplots(panels, 1, sharex=True, height_ratios=[2, *[2] * bool(plain), *[1] * len(further)]))
     marker = "o" if len(x) < 30 else ""
     for variable, label, colour in (
         ("key_length", "best source", COLOURS[0]),
         ("key_length_before", "source of the run", COLOURS[3]),
     ):
         key = np.where(result[variable].values > 0.0, result[variable].values, np.nan)
+        label += "" if np.any(key > 0.0) else ": no key"
         axes[0].plot(x, key, marker=marker, markersize=4, color=colour, label=label)
     axes[0].set_ylabel("secure key [bit]")
     if np.any(result["key_length"].values > 0.0):
         axes[0].set_yscale("log")
     axes[0].legend()
-    for variable, (label, line, place) in SOURCE.items():
-        if variable in result:
+    if plain:
+        for variable in plain:
+            label, line, place = SOURCE[variable]
             axes[1].plot(x, result[variable].values, line, marker=marker, markersize=3, color=COLOURS[place], label=label)
-    axes[1].set_ylabel("best source")
-    axes[1].set_ylim(0.0, None)
-    axes[1].set_xlabel(name.replace("_", " ") or "point")
-    axes[1].legend(fontsize="small")
+        axes[1].set_ylabel("best source")
+        axes[1].set_ylim(0.0, None)
+        axes[1].legend(fontsize="small")
+    for axis, variable in zip(axes[1 + bool(plain) :], further, strict=True):
+        label, place = FURTHER[variable]
+        axis.plot(x, result[variable].values, marker=marker, markersize=3, color=COLOURS[place])
+        axis.set_ylabel(label)
+        if np.any(np.isfinite(result[variable].values)):
+            axis.set_ylim(0.0, 1.1 * np.nanmax(result[variable].values))
+    axes[-1].set_xlabel(name.replace("_", " ") or "point")
     canvas.suptitle(f"{result.attrs.get('title', '')} ({result.attrs.get('proof', '')})")
     return list(axes)

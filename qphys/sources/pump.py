@@ -39,7 +39,7 @@ class PulsedPump(Record):
         """Trials of the pump: its pulses."""
         return Trials(self.si.repetition_rate, self.mean_pair_number, 1.0, False)
 
-    def coincidences_along(self, drift: Floats, where: str) -> Floats:
+    def coincidences_along(self, drift: Floats, where: str, *, window: Floats | None = None) -> Floats:
         """Part of the pairs whose photons fall into one trial: all, since each arm's gate follows its own pulses."""
         return np.ones(drift.shape)
 
@@ -75,7 +75,7 @@ class ContinuousPump(Record):
         fraction = coincidence_fraction(own.coincidence_window, self._jitter_fwhm(), delay=own.delay)
         return Trials(1.0 / own.coincidence_window, own.pair_rate * own.coincidence_window, float(fraction), True)
 
-    def coincidences_along(self, drift: Floats, where: str) -> Floats:
+    def coincidences_along(self, drift: Floats, where: str, *, window: Floats | None = None) -> Floats:
         """Part of the pairs whose photons fall into one window, while the times of flight drift.
 
         Parameters
@@ -84,6 +84,8 @@ class ContinuousPump(Record):
             Rate of change of the delay between the arms [s/s], a step each; see `timing.flight_time_drift`.
         where : str
             Place of the source in the run file, for messages.
+        window : ndarray, optional
+            Full width [s] in place of the pump's own; it broadcasts against the steps.
 
         Returns
         -------
@@ -104,9 +106,8 @@ class ContinuousPump(Record):
                     "the rate of change of the slant range, which this pass does not tell; leave it out"
                 )
             moved = self.uncorrected_drift * drift * own.correction_interval
-        return drifting_coincidence_fraction(
-            own.coincidence_window, self._jitter_fwhm(), first_delay=own.delay, last_delay=own.delay + moved
-        )
+        width = own.coincidence_window if window is None else window
+        return drifting_coincidence_fraction(width, self._jitter_fwhm(), first_delay=own.delay, last_delay=own.delay + moved)
 
     def _jitter_fwhm(self) -> Floats:
         """Full width at half maximum of the time between the clicks of a pair [s]."""

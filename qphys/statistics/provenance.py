@@ -12,7 +12,17 @@ from typing import Final
 
 from qphys.statistics import schema
 
-AFTER_THE_WAIST: Final = ("_models", "keyrates", "comparison", "plots", "missions", "__init__.py", "cli.py", "optimizer.py")
+AFTER_THE_WAIST: Final = (
+    "_models",
+    "keyrates",
+    "comparison",
+    "plots",
+    "missions",
+    "optimizer",
+    "search.py",
+    "__init__.py",
+    "cli.py",
+)
 """Rooms and files of qphys that read detection statistics, or nothing: they change no simulated number."""
 
 LIBRARIES: Final = ("numpy", "scipy", "h5py", "skyfield", "sgp4", "pvlib", "pydantic")
