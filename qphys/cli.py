@@ -93,11 +93,14 @@ def run(
     "Example:  qphys analyze runs/out/micius-2017.h5 --proof lim2014 --proof wiesemann2026\n\n"
     "Example:  qphys analyze runs/out/micius-2017.h5 --profile\n\n"
     "Example:  qphys analyze runs/out/variable-length.h5 --lengths\n\n"
-    "Example:  qphys analyze counts.csv --protocol lab.toml"
+    "Example:  qphys analyze counts.csv --protocol lab.toml\n\n"
+    "Example:  qphys analyze monday.h5 tuesday.h5 --set block=all\n\n"
+    "Example:  qphys analyze runs/out/fading-selection.h5 --constructions"
 )
 def analyze(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Statistics (HDF5), of qphys or of your own, or a CSV table.")
+        list[Path],
+        typer.Argument(metavar="FILE...", help="Statistics (HDF5), of qphys or your own, or a CSV table; several passes."),
     ],
     protocol: Annotated[
         Path | None, typer.Option("--protocol", metavar="LAB.toml", help="The protocol that a CSV table needs.")
@@ -118,32 +121,44 @@ def analyze(
     lengths: Annotated[
         bool, typer.Option("--lengths", help="Over the samples: a length that follows the counts, and one fixed before.")
     ] = False,
+    constructions: Annotated[
+        bool, typer.Option("--constructions", help="Compare ways to make blocks of the trials: windows, cuts, thresholds.")
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Secure key of a file of detection statistics, with its bounds and status."""
     from qphys import keyrates, recipe, statistics
 
-    data = statistics.read_any(file, protocol)
+    files = [statistics.read_any(one, protocol) for one in file]
+    data = files[0]
     chosen = dict(map(recipe.parse_override, set_ or ()))
+    if len(files) > 1 and (constructions or lengths or table or (proof and len(proof) > 1)):
+        raise typer.BadParameter("comparisons take one file; several files make one result")
     if lengths:
         if profile or output or table:
             raise typer.BadParameter("--lengths is a table of its own, without --table, --profile and --output")
         _table(
-            keyrates.length_rows(data, proof or (), **chosen), f"{data.attrs.get('title', file.stem)}: lengths", json=json
+            keyrates.length_rows(data, proof or (), **chosen), f"{data.attrs.get('title', file[0].stem)}: lengths", json=json
         )
+        return
+    if constructions:
+        if output or table or (proof and len(proof) > 1):
+            raise typer.BadParameter("--constructions is a table of its own, with one proof and without --output")
+        compared = keyrates.rows_by_construction(data, **(chosen | ({"proof": proof[0]} if proof else {})))
+        _table(compared, f"{data.attrs.get('title', file[0].stem)}: constructions of the block", json=json)
         return
     if proof and (table or len(proof) > 1):
         if profile:
             raise typer.BadParameter("--profile tells of one proof")
         if output:
             raise typer.BadParameter("a comparison of proofs is a table; --output takes the result of one proof")
-        _table(keyrates.rows_by_proof(data, proof, **chosen), f"{data.attrs.get('title', file.stem)}: proofs", json=json)
+        _table(keyrates.rows_by_proof(data, proof, **chosen), f"{data.attrs.get('title', file[0].stem)}: proofs", json=json)
         return
-    result = keyrates.analyze(data, **(chosen | ({"proof": proof[0]} if proof else {})))
+    result = keyrates.analyze(files, **(chosen | ({"proof": proof[0]} if proof else {})))
     told = keyrates.profile(result)
     if profile:
-        _table(told.rows, f"{result.attrs['title'] or file.stem}: proof profile", json=json)
+        _table(told.rows, f"{result.attrs['title'] or file[0].stem}: proof profile", json=json)
     else:
         _table(keyrates.rows(result), keyrates.heading(result), json=json)
         _notes([told.line, *result.attrs.get("notes", "").splitlines()], quiet)

@@ -31,6 +31,7 @@ STAGES: Final = (
     "receiver",
     "arms",
     "fading_correlation",
+    "probe",
 )
 """Tables of a run that physics depends on: they make a point's digest and so its random numbers."""
 
@@ -118,6 +119,8 @@ class Run(Record):
     arms: dict[str, Arm] = Field(default_factory=dict)
     fading_correlation: Literal["independent", "common"] = "independent"
     """How the fading of the two arms is joined; their paths through the air differ, so that independent is the rule."""
+    probe: dict[str, Any] = Field(default_factory=dict)
+    """A classical probe of the transmittance (`channels.Probe`): counts are then also kept by its reading."""
     statistics: StatisticsSettings = StatisticsSettings()
     analysis: dict[str, Any] = Field(default_factory=dict)
     optimize: dict[str, Any] = Field(default_factory=dict)
@@ -131,6 +134,8 @@ class Run(Record):
             if missing or self.arms:
                 told = f"{', '.join(missing)} missing" if missing else "arms belong to an entangled protocol"
                 raise ValueError(f"protocol 'decoy-bb84' needs orbit, channel and receiver: {told}")
+        elif self.probe:
+            raise ValueError(f"protocol '{self.protocol}': a probe belongs to a link with one arm, of decoy-bb84")
         elif set(self.arms) != set(ARMS):
             raise ValueError(
                 f"protocol '{self.protocol}' needs [arms.alice] and [arms.bob]; there are: {', '.join(self.arms) or 'none'}"

@@ -139,7 +139,9 @@ class River:
             "stream": self.stream(point),
             "realisations": point.run.statistics.realisations,
         }
-        if draw["realisations"]:
+        if point.run.probe:
+            result |= self._by_probe(point, clicks, trials, per_step=per_step, draw=draw)
+        elif draw["realisations"]:
             result["counts"] = sample.sampled_counts(clicks, trials, **draw)
         if pairs:
             result["expected_total_accidental_counts"] = expect.total_accidentals(clicks, trials)
@@ -148,6 +150,49 @@ class River:
             if draw["realisations"]:
                 result["accidental_counts"] = sample.sampled_accidental_counts(clicks, trials, **draw)
         return result
+
+    def _by_probe(
+        self, point: recipe.Point, clicks: stages.Clicks, trials: stages.Integers, *, per_step: bool, draw: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Counts by reading of the probe, the readings, and the sampled counts, which are their sums."""
+        from qphys.statistics import expect, sample
+
+        probe = self._probe(point)
+        bins = probe.bin_of_node
+        result: dict[str, Any] = {
+            "expected_total_counts_by_probe": expect.by_probe(clicks, trials, bins, totals=True),
+            "probe_lower": probe.lower,
+            "probe_upper": probe.upper,
+        }
+        if per_step:
+            result["expected_counts_by_probe"] = expect.by_probe(clicks, trials, bins)
+        if draw["realisations"]:
+            drawn = sample.sampled_counts_by_probe(clicks, trials, bins, **draw)
+            result |= {"counts_by_probe": drawn, "counts": drawn.sum(axis=2)}
+        return result
+
+    @staticmethod
+    def _probe(point: recipe.Point) -> Any:
+        from qphys import channels
+
+        return parse(channels.Probe, point.run.probe, f"{point.where}: probe")
+
+    def _channel(self, point: recipe.Point, way: Way) -> stages.Transmittance:
+        """Channel of an arm as the clicks see it: with a probe, its nodes know the reading."""
+        plain = self.transmittance(point, way)
+        if not point.run.probe:
+            return plain
+        from qphys import channels
+
+        def make() -> stages.Transmittance:
+            where = _place(way, "channel")
+            law = build(channels.KINDS, way.channel, where).law(self.sight(point, way), files=self._catalogue, where=where)
+            points = (plain.mean, np.ones(plain.mean.shape)) if law is None else law.points()
+            return channels.probed(plain, *points, probe=self._probe(point))
+
+        arms = [[one.orbit, one.station] for one in ways(point)]
+        depends = [arms, point.run.window, way.terminal, way.channel, way.receiver, self.wavelength(point), point.run.probe]
+        return self._once("probed", depends, make)
 
     def claims(self, point: recipe.Point) -> dict[str, str]:
         """Attributes that the source decides: bases in which equal outcomes are errors, signs of the four E in S."""
@@ -356,7 +401,9 @@ class River:
 
         arms, emission, responses, through = ways(point), self.light(point), [], []
         for index, way in enumerate(arms):
-            analyser, transmittance = self.analyser(point, way), self.transmittance(point, way)
+            analyser = self.analyser(point, way)
+            # totals without a cause need no readings, and the plain channel has fewer nodes
+            transmittance = self._channel(point, way) if without is None else self.transmittance(point, way)
             if without is not None:
                 light, analyser, transmittance = detectors.without(without, emission, analyser, transmittance)
                 emission = light if index == len(arms) - 1 else emission

@@ -13,6 +13,7 @@ from qphys.channels.fibre import Fibre
 from qphys.channels.free_space import FreeSpace
 from qphys.channels.horizontal import Horizontal
 from qphys.channels.link import attenuated
+from qphys.channels.probe import Probe, probed
 from qphys.channels.table import FixedLoss, LossTable
 from qphys.channels.terminal import ReceivingTerminal, Terminal
 from qphys.channels.uplink import Launch, Uplink
@@ -37,10 +38,12 @@ __all__ = [
     "Horizontal",
     "Launch",
     "LossTable",
+    "Probe",
     "ReceivingTerminal",
     "SplitLossTable",
     "Terminal",
     "Uplink",
     "attenuated",
     "join",
+    "probed",
 ]

@@ -8,6 +8,7 @@ from qphys.keyrates.analyze import (
     analyze_over_time,
     heading,
     rows,
+    rows_by_construction,
     rows_by_proof,
     settings_of,
     unproven_effects,
@@ -17,6 +18,7 @@ from qphys.keyrates.lengths import FixedLength, best_fixed_length, length_rows
 from qphys.keyrates.profile import Profile, profile
 from qphys.keyrates.proofs import PROOFS, Proof
 from qphys.keyrates.protocol_files import keyrate, keyrate_rows
+from qphys.keyrates.selection import Parts, Selection
 from qphys.keyrates.settings import AnalysisSettings, settings_from
 from qphys.keyrates.sweeps import Best, best_of_sweep
 from qphys.keyrates.table import status_names
@@ -27,8 +29,10 @@ __all__ = [
     "AnalysisSettings",
     "Best",
     "FixedLength",
+    "Parts",
     "Profile",
     "Proof",
+    "Selection",
     "analyze",
     "analyze_over_time",
     "best_fixed_length",
@@ -41,6 +45,7 @@ __all__ = [
     "length_rows",
     "profile",
     "rows",
+    "rows_by_construction",
     "rows_by_proof",
     "settings_from",
     "settings_of",

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qphys.errors import UserError, nearest
-from qphys.keyrates import bbm92, chsh, limits, table
+from qphys.keyrates import bbm92, blocks, chsh, limits, selection, table
 from qphys.keyrates.decoy_bb84 import analyze_decoy_bb84, sender_of
 from qphys.keyrates.profile import OUTSIDE, add_profile, profile
 from qphys.keyrates.proofs import EFFECTS, proofs_of
-from qphys.keyrates.run_facts import effects_in_counts, resolved_run, tables
+from qphys.keyrates.run_facts import effects_in_counts, effects_of_files, resolved_run, tables
 from qphys.keyrates.settings import AnalysisSettings
 from qphys.keyrates.sifting import sifted_over_time
 from qphys.keyrates.sweeps import best_of_sweep
@@ -49,7 +49,7 @@ PROTOCOLS: Final[Mapping[str, Protocol]] = {
 
 
 def analyze(
-    dataset: xr.Dataset | str | PathLike[str],
+    dataset: xr.Dataset | str | PathLike[str] | Sequence[xr.Dataset | str | PathLike[str]],
     settings: Record | Mapping[str, Any] | None = None,
     **overrides: Any,
 ) -> xr.Dataset:
@@ -57,12 +57,14 @@ def analyze(
 
     Parameters
     ----------
-    dataset : xarray.Dataset or path
-        Detection statistics, or their file. Counts are read in blocks, so that memory stays bounded.
+    dataset : xarray.Dataset or path, or a sequence of these
+        Detection statistics, or their file. Counts are read in blocks, so that memory stays bounded. Of several files, the
+        points stand one after the other in the result; with ``block = "all"`` they make one block.
     settings : AnalysisSettings or mapping, optional
         What the proof leaves open. Nothing: the table ``[analysis]`` of the run that wrote the file, or the defaults.
     **overrides
-        Single values that replace those of `settings`, such as ``key_from="signal"``.
+        Single values that replace those of `settings`, such as ``key_from="signal"``, also dotted ones
+        (``**{"selection.minimum_elevation_deg": 20.0}``).
 
     Returns
     -------
@@ -87,11 +89,13 @@ def analyze(
     --------
     A positive ``key_length`` has the claim of the protocol's file and of docs/physics/security.md, and no more.
     """
-    if not isinstance(dataset, str | PathLike):
-        return _analyzed(dataset, settings, overrides)
+    from contextlib import ExitStack
+
     from qphys.statistics.read import open_statistics
 
-    with open_statistics(dataset) as opened:
+    given: list[Any] = list(dataset) if isinstance(dataset, list | tuple) else [dataset]
+    with ExitStack() as stack:
+        opened = [stack.enter_context(open_statistics(d)) if isinstance(d, str | PathLike) else d for d in given]
         return _analyzed(opened, settings, overrides)
 
 
@@ -169,18 +173,31 @@ def own_settings(
     """
     record = _protocol(dataset).settings
     replaced = {key: value for key, value in (overrides or {}).items() if value is not None}
+    base = settings.model_dump() if isinstance(settings, Record) else dict(settings or {})
     told = f", {', '.join(sorted(replaced))} replaced" if replaced else ""
     if isinstance(settings, Record) or settings:
-        given = settings.model_dump() if isinstance(settings, Record) else dict(settings or {})
-        return parse(record, given | replaced, "analysis"), f"given{told}"
+        return parse(record, _put(base, replaced), "analysis"), f"given{told}"
     own = [found for found in tables(resolved_run(dataset), "analysis") if isinstance(found, Mapping)]
     distinct = {json.dumps(found, sort_keys=True): found for found in own if found}
     if len(distinct) > 1:
         raise UserError("the file's runs have different tables [analysis]; give the settings")
     if distinct:
-        chosen = dict(next(iter(distinct.values())))
-        return parse(record, chosen | replaced, "resolved_run: analysis"), f"run{told}"
-    return parse(record, replaced, "analysis"), f"defaults{told}"
+        chosen = next(iter(distinct.values()))
+        return parse(record, _put(chosen, replaced), "resolved_run: analysis"), f"run{told}"
+    return parse(record, _put({}, replaced), "analysis"), f"defaults{told}"
+
+
+def _put(table: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """A table with values in place of its own; a dotted key lies in an inner table, an inner table replaces one."""
+    result = dict(table)
+    for key, value in values.items():
+        head, _, rest = key.partition(".")
+        if rest:
+            inner = result.get(head)
+            result[head] = _put(inner if isinstance(inner, Mapping) else {}, {rest: value})
+        else:
+            result[head] = value
+    return result
 
 
 def settings_of(protocol: str, given: Mapping[str, Any], *, where: str) -> Record:
@@ -261,6 +278,53 @@ def rows_by_proof(
     return found
 
 
+def rows_by_construction(
+    dataset: xr.Dataset, settings: Record | Mapping[str, Any] | None = None, **overrides: Any
+) -> list[dict[str, Any]]:
+    """Rows of several ways to make blocks of the same trials: one block, cuts, windows, thresholds of a probe.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Detection statistics of decoy-bb84, better with time.
+    settings, **overrides
+        As in :func:`analyze`, the same for all; their own selection and parts are one construction more.
+
+    Returns
+    -------
+    list of dict
+        For each point and kind of counts a row a construction: the labels of the point, ``construction``, ``counts``, key,
+        part of the trials kept, threshold, status.
+
+    Raises
+    ------
+    UserError
+        As :func:`analyze`; or the protocol knows no selection.
+    """
+    chosen, _ = own_settings(dataset, settings, overrides)
+    if not isinstance(chosen, AnalysisSettings):
+        raise UserError(f"protocol = '{dataset.attrs['protocol']}': its analysis has no selection of trials")
+    plain = chosen.model_copy(update={"selection": None, "parts": None})
+    base = plain.model_dump()
+    ways = [(name, parse(AnalysisSettings, base | way, name)) for name, way in blocks.constructions(dataset)]
+    if selection.selects(chosen):
+        ways.append(("as the settings say", chosen))
+    told = []
+    for name, one in ways:
+        result = analyze(dataset, one)
+        for place, row in enumerate(rows(result)):
+            told.append((place, row, name))
+    found = []
+    for _, row, name in sorted(told, key=lambda one: one[0]):
+        names = list(row)
+        labels = {n: row[n] for n in names[: names.index("counts")]}
+        thresholds = ", ".join(f"{row[n]} {unit}" for n, (unit, _) in selection.THRESHOLDS.items() if n in row)
+        kept = {n: row[n] for n in ("counts", "key [bit]", "sifted", "QBER %", "phase error %, upper bound")}
+        kept["trials kept %"] = row.get("trials kept %", 100.0)
+        found.append(labels | {"construction": name} | kept | {"threshold": thresholds or "-", "status": row["status"]})
+    return found
+
+
 def unproven_effects(dataset: xr.Dataset) -> tuple[str, ...]:
     """Effects that a file says are in its counts and that the proofs of its protocol do not cover."""
     outside = {effect for proof in proofs_of(str(dataset.attrs["protocol"])).values() for effect in proof.outside}
@@ -268,14 +332,35 @@ def unproven_effects(dataset: xr.Dataset) -> tuple[str, ...]:
     return tuple(told for name, told in EFFECTS.items() if present[name] and name in outside)
 
 
-def _analyzed(dataset: xr.Dataset, settings: Record | Mapping[str, Any] | None, overrides: Mapping[str, Any]) -> xr.Dataset:
+def _analyzed(
+    datasets: Sequence[xr.Dataset], settings: Record | Mapping[str, Any] | None, overrides: Mapping[str, Any]
+) -> xr.Dataset:
+    if not datasets:
+        raise UserError("no statistics to analyse; at least one file is needed")
+    dataset = datasets[0]
     chosen, source = own_settings(dataset, settings, overrides)
-    result = add_profile(_protocol(dataset).analyze(dataset, chosen), dataset, chosen)
-    bound = limits.repeaterless_bound(dataset)
+    named = [str(one.attrs["identity"]) for one in datasets if one.attrs.get("identity")]
+    if len(set(named)) < len(named):
+        raise UserError("a file stands twice among the files: its counts would be taken for new ones")
+    for number, other in enumerate(datasets[1:], 1):
+        if _protocol(other) is not _protocol(dataset):
+            told = dataset.attrs["protocol"]
+            raise UserError(f"file {number}: protocol {other.attrs['protocol']}; that of the first file is {told}")
+        if own_settings(other, settings, overrides)[0] != chosen:
+            raise UserError(f"file {number}: its run has another table [analysis] than the first file's; give the settings")
+    if len(datasets) > 1 and not isinstance(chosen, AnalysisSettings):
+        raise UserError(f"several files: those of {dataset.attrs['protocol']} are added by qphys.add_blocks")
+    if len(datasets) > 1 or selection.selects(chosen):
+        result = blocks.analyze_selected(datasets, chosen, _protocol(dataset).analyze)
+    else:
+        result = _protocol(dataset).analyze(dataset, chosen)
+    result = add_profile(result, effects_of_files(datasets), chosen)
+    bounds = [limits.repeaterless_bound(one) for one in datasets]
+    bound = None if any(b is None for b in bounds) else np.concatenate([b for b in bounds if b is not None])
     if bound is not None and bound.size == result.sizes.get(schema.POINT, 0):
         told = {"units": "bit", "long_name": "repeaterless bound of the link (PLOB), which no key can exceed"}
         result["repeaterless_bound"] = ((schema.POINT,), bound, told)
-    notes = str(dataset.attrs.get("notes", "")).splitlines()
+    notes = list(dict.fromkeys(line for one in datasets for line in str(one.attrs.get("notes", "")).splitlines()))
     if "absent_outcomes" in result.attrs and not any(result.attrs["absent_outcomes"] in note for note in notes):
         notes.append(f"not in the file, counted as 0: {result.attrs['absent_outcomes']}")
     if "dropped_intensities" in result.attrs:
@@ -294,13 +379,19 @@ def _analyzed(dataset: xr.Dataset, settings: Record | Mapping[str, Any] | None, 
         "title": str(dataset.attrs.get("title", "")),
         "protocol": str(dataset.attrs["protocol"]),
         "statistics_identity": str(dataset.attrs.get("identity", "")),
-        "analysis_settings": json.dumps(chosen.model_dump(exclude={"title", "model", "origin"}), sort_keys=True),
+        "analysis_settings": json.dumps(_plain(chosen), sort_keys=True),
         "analysis_settings_from": source,
         "unproven_effects": "; ".join(effects),
         "notes": "\n".join(notes),
         **result.attrs,
     }
     return result
+
+
+def _plain(record: Record) -> dict[str, Any]:
+    """Values of a record and of its tables, without title, model and origin."""
+    told = record.model_dump(exclude={"title", "model", "origin"})
+    return told | {name: _plain(v) for name in told if isinstance(v := getattr(record, name), Record)}
 
 
 def _refusals(result: xr.Dataset, prefix: str) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from qphys.errors import UserError, nearest
@@ -104,6 +104,29 @@ def effects_in_counts(dataset: xr.Dataset) -> dict[str, bool | None]:
     if both:
         raise UserError(f"attributes '{PRESENT}' and '{ABSENT}' both name '{both[0]}'")
     return found | dict.fromkeys(declared[PRESENT], True) | dict.fromkeys(declared[ABSENT], False)
+
+
+def effects_of_files(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
+    """What several files say of effects together, as a file without counts: an effect of any is in the counts of all.
+
+    Parameters
+    ----------
+    datasets : sequence of xarray.Dataset
+        Detection statistics.
+
+    Returns
+    -------
+    xarray.Dataset
+        The only file itself; else one with the attributes `PRESENT` and `ABSENT`.
+    """
+    import xarray as xr
+
+    if len(datasets) == 1:
+        return datasets[0]
+    told = [effects_in_counts(dataset) for dataset in datasets]
+    present = [name for name in EFFECTS if any(one[name] is True for one in told)]
+    absent = [name for name in EFFECTS if all(one[name] is False for one in told)]
+    return xr.Dataset(attrs={PRESENT: " ".join(present), ABSENT: " ".join(absent)})
 
 
 def _declared(dataset: xr.Dataset, attribute: str) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from qphys.keyrates.selection import Parts, Selection
 from qphys.record import Record, parse
 
 
@@ -62,6 +63,10 @@ class AnalysisSettings(Record):
     """Detectors of both bases: dropped."""
     block: Literal["pass", "all"] = "pass"
     """One block of counts a point (pass), or one of all points with equal block identity."""
+    selection: Selection | None = None
+    """Which trials may become key, by a rule that looks at no setting and no bit; None: all."""
+    parts: Parts | None = None
+    """Edges that cut each pass into blocks of their own, whose keys are added; None: one block."""
     intensities: tuple[str, ...] = ()
     """Labels of the intensities to use where a file has more than the proof takes; the others' clicks are dropped. Empty:
     all, or the brightest two for a one-decoy proof named by `proof`."""

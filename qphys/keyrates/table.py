@@ -96,7 +96,21 @@ def _rows_of(point: xr.Dataset) -> Iterator[dict[str, Any]]:
             "single photons, lower bound": float(blocks["s1_lower"].sum(axis=-1).mean()),
             "phase error %, upper bound": 100 * float(blocks["phase_error_upper"].max(axis=-1).mean()),
             "leakage [bit]": float(blocks["leakage"].sum(axis=-1).mean()),
+            **_selected(point, prefix),
             "status": ", ".join(
                 f"{name} ({number} of {keys.size})" if len(names) > 1 else name for name, number in names.items()
             ),
         }
+
+
+def _selected(point: xr.Dataset, prefix: str) -> dict[str, Any]:
+    """Of a selection: the part of the trials that it keeps and its threshold, a range where realisations differ."""
+    told: dict[str, Any] = {}
+    if f"{prefix}kept_fraction" in point:
+        told["trials kept %"] = 100 * float(point[f"{prefix}kept_fraction"].values.mean())
+    for name in point.data_vars:
+        base = str(name).removeprefix(prefix)
+        if base.startswith("chosen_") and f"{prefix}{base}" == str(name):
+            least, most = float(point[name].values.min()), float(point[name].values.max())
+            told[base.removeprefix("chosen_")] = f"{least:g}" if least == most else f"{least:g} to {most:g}"
+    return told

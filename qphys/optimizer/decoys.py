@@ -425,6 +425,9 @@ def decoy_settings_for(run: recipes.Run, intensities: int, where: str) -> Analys
         raise UserError(f"{where}: analysis.proof = 'linear-programme': a programme a block is too slow to search with")
     if not proof.takes(intensities):
         raise UserError(f"{where}: analysis.proof = '{proof.name}' does not take the source's {intensities} intensities")
+    for name in ("selection", "parts"):
+        if getattr(settings, name) is not None:
+            raise UserError(f"{where}: analysis.{name}: a source is optimised for all trials of a pass; leave it out")
     if settings.block == "all":
         raise UserError(f"{where}: analysis.block = 'all': a source is optimised for each pass by itself; set 'pass'")
     return settings

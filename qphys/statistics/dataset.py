@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 Label = str | int | float
 
-LABELLED: Final = (*schema.SETTINGS_BB84, schema.ALICE_OUTCOME, schema.BOB_OUTCOME, schema.ARM, schema.CAUSE)
+LABELLED: Final = (
+    *schema.SETTINGS_BB84,
+    schema.ALICE_OUTCOME,
+    schema.BOB_OUTCOME,
+    schema.ARM,
+    schema.CAUSE,
+    schema.PROBE_BIN,
+)
 """Dimensions whose places have names."""
 
 COORDINATES: Final[dict[str, tuple[str, str]]] = {
@@ -34,16 +41,17 @@ COORDINATES: Final[dict[str, tuple[str, str]]] = {
     schema.BOB_OUTCOME: ("", "what the receiver saw"),
     schema.ARM: ("", "arm of the pair source"),
     schema.CAUSE: ("", "cause of errors that is switched off"),
+    schema.PROBE_BIN: ("", "class of readings of the probe, ascending with the transmittance"),
 }
 """Unit and meaning of every coordinate."""
 
-SAMPLED: Final = ("counts", "accidental_counts")
+SAMPLED: Final = ("counts", "accidental_counts", "counts_by_probe")
 """Variables of sampled numbers of trials, realisation by realisation and step by step."""
 
 WHOLE: Final = (*SAMPLED, "trials")
 """Variables of whole numbers."""
 
-ZERO_BEHIND_THE_END: Final = (*WHOLE, "expected_counts", "expected_accidental_counts")
+ZERO_BEHIND_THE_END: Final = (*WHOLE, "expected_counts", "expected_accidental_counts", "expected_counts_by_probe")
 """Variables that are 0 behind the end of a shorter pass; the others are NaN there."""
 
 TEXT: Final = ("block_identity",)
@@ -159,13 +167,15 @@ def known_labels(protocol: str) -> dict[str, tuple[str, ...]]:
 def labelled(protocol: str) -> tuple[str, ...]:
     """Dimensions of a protocol's file whose places have names."""
     arms = (schema.ARM,) if protocol in schema.PAIR_PROTOCOLS else ()
-    return (*schema.CELLS[protocol], *arms, schema.CAUSE)
+    probe = () if protocol in schema.PAIR_PROTOCOLS else (schema.PROBE_BIN,)
+    return (*schema.CELLS[protocol], *arms, *probe, schema.CAUSE)
 
 
 def _labels(dim: str, size: int, axes: Mapping[str, tuple[str, ...]], protocol: str) -> tuple[str, ...]:
     own = {
         schema.INTENSITY: tuple(str(i) for i in range(size)),
         schema.CAUSE: stages.ERROR_CAUSES,
+        schema.PROBE_BIN: tuple(str(i) for i in range(size)),
         **known_labels(protocol),
     }
     labels = axes.get(dim, own.get(dim, ()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -116,6 +117,37 @@ def expected_total_counts(clicks: Clicks, trials: Integers) -> Floats:
     by_setting = total.reshape(*_setting_shape(clicks), -1) * clicks.setting_probability[..., np.newaxis]
     expected: Floats = by_setting.reshape(_cell_shape(clicks))
     return expected
+
+
+def of_nodes(clicks: Clicks, nodes: slice) -> Clicks:
+    """The same clicks in some of the fading's nodes only; their weights do not sum to 1."""
+    return replace(clicks, probability=clicks.probability[:, nodes], weight=clicks.weight[:, nodes])
+
+
+def by_probe(clicks: Clicks, trials: Integers, bins: Sequence[slice], *, totals: bool = False) -> Floats:
+    r"""Expected number of trials with each setting and outcome by reading of a probe.
+
+    .. math:: \bar C_{t b c o} = N_t\, q_c \sum_{n \in b} w_{t n}\, P_{t n c o}
+
+    Parameters
+    ----------
+    clicks : Clicks
+        Of a channel whose nodes know the reading.
+    trials : array_like
+        Trials in each step N, int64, (T,).
+    bins : sequence of slice
+        Nodes of each bin b.
+    totals : bool, optional
+        Whole pass instead of every step.
+
+    Returns
+    -------
+    ndarray
+        (T, bins, \*settings, \*outcomes), without T for totals [1].
+    """
+    if totals:
+        return np.stack([expected_total_counts(of_nodes(clicks, nodes), trials) for nodes in bins])
+    return np.stack([expected_counts(of_nodes(clicks, nodes), trials) for nodes in bins], axis=1)
 
 
 def shifted(clicks: Clicks) -> Clicks:

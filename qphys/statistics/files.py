@@ -53,7 +53,7 @@ CHUNK_BYTES: Final = 2**17
 """About the size of a chunk of the smaller variables [byte]."""
 DEFLATE_LEVEL: Final = 2
 """Of zlib: level 6 takes twice the time and saves 5 % of the counts."""
-LARGE: Final = (*SAMPLED, "expected_counts", "expected_accidental_counts")
+LARGE: Final = (*SAMPLED, "expected_counts", "expected_accidental_counts", "expected_counts_by_probe")
 """Variables whose chunks are packed in the parts and moved as they are."""
 LIBRARY_VERSIONS: Final = ("earliest", "v110")
 """Bounds of the HDF5 format, so that the bytes do not depend on what a newer library prefers."""

@@ -90,8 +90,8 @@ def add_blocks(*datasets: xr.Dataset) -> xr.Dataset:
 
 
 def _labelled(protocol: str) -> list[str]:
-    """Dimensions with names that a block has: it holds no geometry of an arm."""
-    return [dim for dim in labelled(protocol) if dim != schema.ARM]
+    """Dimensions with names that a block has: it holds no geometry of an arm, and no readings of a probe."""
+    return [dim for dim in labelled(protocol) if dim not in (schema.ARM, schema.PROBE_BIN)]
 
 
 def _common_identity(datasets: tuple[xr.Dataset, ...]) -> str:

@@ -26,6 +26,9 @@ COUNTS: Final = ("counts", "expected_counts", "expected_total_counts")
 ACCIDENTALS: Final = ("accidental_counts", "expected_accidental_counts", "expected_total_accidental_counts")
 """Counts of shifted windows, which a file of a pair protocol may hold."""
 
+PROBED: Final = ("counts_by_probe", "expected_counts_by_probe", "expected_total_counts_by_probe")
+"""Counts by reading of a probe, which a file of decoy-bb84 may hold beside the others."""
+
 SINGLE_CLICKS: Final = ("Z0", "Z1", "X0", "X1")
 """Outcomes that no file may lack."""
 
@@ -232,9 +235,10 @@ def check(dataset: xr.Dataset, path: str) -> xr.Dataset:
             raise UserError(f"{path}: variable '{name}' is missing; it is required{hint}")
     dataset = _in_order(dataset, path, protocol)
     _check_claims(dataset, path, protocol)
+    _check_probe(dataset, path, protocol)
     own = "qphys_version" in dataset.attrs
-    accidentals = [name for name in ACCIDENTALS if name in dataset.variables and name in schema.variables(protocol)]
-    for name in (*present, *accidentals):
+    further = [n for n in (*ACCIDENTALS, *PROBED) if n in dataset.variables and n in schema.variables(protocol)]
+    for name in (*present, *further):
         size = dataset[name].size * dataset[name].dtype.itemsize
         if not own or size <= CHECKED_BYTES:
             _check_counts(dataset, name, path, protocol)
@@ -388,6 +392,21 @@ def _check_claims(dataset: xr.Dataset, path: str, protocol: str) -> None:
     if not (np.isfinite(mean).all() and (mean >= 0).all()):
         raise UserError(f"{path}: mean_photon_number = {_first_bad(mean)}: must be finite and not negative")
     _check_probabilities(dataset["setting_probability"], "settings", path)
+
+
+def _check_probe(dataset: xr.Dataset, path: str, protocol: str) -> None:
+    """Readings of a probe need their ranges: without gaps, from 0 to infinity."""
+    known = schema.variables(protocol)
+    ends = [name for name in ("probe_lower", "probe_upper") if name in dataset.variables and name in known]
+    if not ends and not any(name in dataset.variables and name in known for name in PROBED):
+        return
+    if len(ends) < 2:
+        raise UserError(f"{path}: counts by reading of a probe need the readings: probe_lower and probe_upper")
+    lower, upper = (np.asarray(dataset[name].values, dtype=np.float64) for name in ends)
+    if not ((lower[:, 1:] == upper[:, :-1]).all() and (lower[:, 0] == 0).all() and (upper > lower).all()):
+        raise UserError(f"{path}: probe_lower, probe_upper: bins must follow one another without a gap, the first from 0")
+    if not np.isposinf(upper[:, -1]).all():
+        raise UserError(f"{path}: probe_upper = {upper[0, -1]:g}: the last bin has no end, so it must be infinite")
 
 
 def _check_probabilities(variable: xr.DataArray, of_what: str, path: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -10,10 +11,13 @@ from numpy.typing import NDArray
 from qphys.core import KERNELS, STATUS, evaluate
 from qphys.errors import RunError, UserError
 from qphys.stages import Clicks, Floats, Integers
-from qphys.statistics.expect import shifted
+from qphys.statistics.expect import of_nodes, shifted
 
 ACCIDENTAL: Final = 0x41_43_43_49_44_45_4E_54
 """Turns a point's stream into that of its shifted windows; any constant but 0 would do."""
+
+PROBED: Final = 0x9E_37_79_B9_7F_4A_7C_15
+"""Its odd multiples turn a point's stream into those of the probe's bins."""
 
 
 def sampled_fading(
@@ -129,6 +133,74 @@ def sampled_counts(
         threads=threads,
     )
     return _dealt(clicks, parts, trials, _key(seed, stream, realisations, first_realisation), threads)
+
+
+def sampled_counts_by_probe(
+    clicks: Clicks,
+    trials: Integers,
+    bins: Sequence[slice],
+    *,
+    seed: int,
+    stream: int,
+    realisations: int,
+    first_realisation: int = 0,
+    threads: int = 1,
+) -> Integers:
+    """Draw the counts of every outcome by reading of a probe of the transmittance.
+
+    The fading is drawn first, and with it the part of each step that each bin of readings has; the whole trials of a step
+    are dealt to the bins by these parts, and those of a bin as `sampled_counts` does. The sum over the bins is a sample of
+    the counts.
+
+    Parameters
+    ----------
+    clicks : Clicks
+        Probabilities of the outcomes for each step, node and setting, of a channel whose nodes know the reading.
+    trials : array_like
+        Whole trials of each step, (T,), at most 2**53; a step without trials is not read.
+    bins : sequence of slice
+        Nodes of each bin.
+    seed, stream, realisations, first_realisation, threads : int
+        As in `sampled_counts`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Counts, int64, (R, T, bins, *settings, *outcomes).
+
+    Raises
+    ------
+    UserError
+        If the seed, the stream or a realisation is no whole number in its range.
+    RunError
+        If the probabilities of a step that has trials are none.
+
+    Notes
+    -----
+    Slots are taken as short against the step: a bin's part of a step may be any number.
+    """
+    parts = sampled_fading(
+        clicks,
+        seed=seed,
+        stream=stream,
+        realisations=realisations,
+        first_realisation=first_realisation,
+        threads=threads,
+    )
+    sent = np.asarray(trials, dtype=np.int64)
+    of_bin = np.stack([parts[..., nodes].sum(axis=-1) for nodes in bins], axis=-1)
+    until = np.cumsum(of_bin, axis=-1)
+    until = np.where(sent[:, np.newaxis] > 0, until / until[..., -1:], 0.0)
+    ends = np.floor(until * sent[:, np.newaxis]).astype(np.int64)
+    dealt = np.diff(ends, axis=-1, prepend=0)
+    counts = []
+    for number, nodes in enumerate(bins):
+        share = of_bin[..., number, np.newaxis]
+        within = np.divide(parts[..., nodes], share, out=np.zeros_like(parts[..., nodes]), where=share > 0)
+        key = _key(seed, stream ^ (PROBED * (number + 1) % 2**64), realisations, first_realisation)
+        counts.append(_dealt(of_nodes(clicks, nodes), within, dealt[..., number], key, threads))
+    drawn: Integers = np.stack(counts, axis=2)
+    return drawn
 
 
 def sampled_accidental_counts(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-VERSION: Final = "1.2"
+VERSION: Final = "1.3"
 """Version of the schema, in the attribute ``qphys_schema``: a reader refuses another number before the dot."""
 
 FORMAT: Final = "qphys detection statistics"
@@ -25,6 +25,8 @@ ALICE_BIT: Final = "alice_bit"
 ALICE_OUTCOME: Final = "alice_outcome"
 BOB_OUTCOME: Final = "bob_outcome"
 CAUSE: Final = "cause"
+PROBE_BIN: Final = "probe_bin"
+"""Class of readings of a probe of the transmittance, from the lowest reading to the highest."""
 
 ARMS: Final = ("alice", "bob")
 """Arms of a pair source."""
@@ -80,6 +82,15 @@ def _variables(protocol: str) -> dict[str, Variable]:
             (POINT, INTENSITY), "1", "mean photon number of each intensity as claimed by the source", True
         ),
         "setting_probability": Variable((POINT, *SETTINGS_BB84), "1", "joint probability of the sender's setting", True),
+        "counts_by_probe": Variable((POINT, REALISATION, TIME, PROBE_BIN, *cells), "1", "counts by reading of the probe"),
+        "expected_counts_by_probe": Variable(
+            (POINT, TIME, PROBE_BIN, *cells), "1", "expected_counts by reading of the probe"
+        ),
+        "expected_total_counts_by_probe": Variable(
+            (POINT, PROBE_BIN, *cells), "1", "expected_total_counts by reading of the probe"
+        ),
+        "probe_lower": Variable((POINT, PROBE_BIN), "1", "lowest reading of the bin, as a transmittance; 0 in the first"),
+        "probe_upper": Variable((POINT, PROBE_BIN), "1", "end of the bin's readings; infinite in the last"),
     }
     source = {
         "accidental_counts": Variable(

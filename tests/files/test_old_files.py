@@ -98,6 +98,17 @@ def test_a_file_of_schema_1_2_tells_where_sun_and_moon_stood() -> None:
         assert np.isnan(found["moon_azimuth"].values[1, 2])
 
 
+def test_a_file_of_schema_1_3_holds_counts_by_reading_of_a_probe() -> None:
+    """Oracle: the numbers that its script wrote, written out again here."""
+    with open_statistics(FOLDER / "schema-1.3.h5") as found:
+        readings = (np.arange(384) % 6).reshape(2, 2, 3, 2, 2, 8)
+        np.testing.assert_array_equal(found["counts_by_probe"].values[1, 0, :2], readings)
+        np.testing.assert_array_equal(found["counts"].values[1, 0, :2], readings.sum(axis=1))
+        assert found["counts_by_probe"].dims[3] == "probe_bin"
+        assert found["probe_lower"].values.tolist() == [[0.0, 1e-3]] * 2
+        assert found["probe_upper"].values.tolist() == [[1e-3, np.inf]] * 2
+
+
 def test_files_of_decoy_states_look_as_in_schema_1_0(tmp_path: Path) -> None:
     """Oracle: the old file itself; only the number of the version differs."""
     runpy.run_path(str(FOLDER / "make_schema_1_0.py"))["write"](tmp_path / "again.h5")

@@ -21,6 +21,7 @@ def make_point(index: int, *, steps: int | None = None, realisations: int = 2, r
     counts[..., 0] = rng.integers(70_000, 80_000, size=counts.shape[:-1])
     time = np.arange(length) + 0.5
     expected = rng.uniform(0, 100, size=(length, 3, 2, 2, 8))
+    halves = np.stack([counts // 3, counts - counts // 3], axis=2)
     names = (*stages.GEOMETRY, "mean_transmittance", *stages.SKY)
     return {
         "axes": {"intensity": ("signal", "decoy", "vacuum"), "cause": ("optics", "dark counts")},
@@ -30,6 +31,11 @@ def make_point(index: int, *, steps: int | None = None, realisations: int = 2, r
         "time": time,
         "counts": counts,
         "expected_counts": expected,
+        "counts_by_probe": halves,
+        "expected_counts_by_probe": np.stack([0.25 * expected, 0.75 * expected], axis=1),
+        "expected_total_counts_by_probe": np.stack([0.25 * expected, 0.75 * expected]).sum(axis=1),
+        "probe_lower": np.array([0.0, 1e-3]),
+        "probe_upper": np.array([1e-3, np.inf]),
         "expected_total_counts": expected.sum(axis=0),
         "expected_total_counts_without": np.stack([expected.sum(axis=0) * f for f in (0.9, 0.8)]),
         "mean_photon_number": np.array([0.8, 0.1, 0.0]),

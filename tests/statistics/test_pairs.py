@@ -142,7 +142,15 @@ def test_the_table_of_the_docs_is_the_schema_of_pairs() -> None:
             assert row in text[place:], row
             place = text.index(row, place)
     assert schema.variables("chsh") == schema.variables("bbm92")
-    assert set(known) - set(schema.variables("bbm92")) == {"mean_photon_number", "setting_probability"}
+    assert set(known) - set(schema.variables("bbm92")) == {
+        "mean_photon_number",
+        "setting_probability",
+        "counts_by_probe",
+        "expected_counts_by_probe",
+        "expected_total_counts_by_probe",
+        "probe_lower",
+        "probe_upper",
+    }
 
 
 @pytest.mark.parametrize(
