@@ -8,10 +8,11 @@ from typing import Any, Final
 
 
 def generate(folder: Path) -> None:
-    """Write ``micius-2017``, ``micius-budget``, ``proofs`` (``.md`` and ``.png``), ``lengths.md``, pictures of pairs."""
+    """Write ``micius-2017``, ``micius-budget``, ``proofs``, ``selection`` (``.md``, ``.png``), ``lengths.md``, pairs."""
     import generate_audit
     import generate_numbers
     import generate_pairs
+    import generate_selection
 
     from qphys import plots
     from qphys.pipeline import compare_report
@@ -27,6 +28,7 @@ def generate(folder: Path) -> None:
     most = _proofs(folder) | _most_of_pairs()
     _write(folder / "proofs-registry.md", registry(most))
     generate_pairs.generate(folder)
+    generate_selection.generate(folder)
     generate_numbers.generate(folder)
     generate_audit.generate(folder)
 
