@@ -168,27 +168,52 @@ def analyze(
 
 @app.command(
     epilog="Example:  qphys keyrate runs/protocols/bb84-qubit.toml --numerical\n\n"
-    "Example:  qphys keyrate runs/protocols/six-state.toml --numerical --set error_rates.Y=0.02"
+    "Example:  qphys keyrate runs/protocols/six-state.toml --numerical --set error_rates.Y=0.02\n\n"
+    "Example:  qphys keyrate runs/out/fixed-loss.h5 --numerical --proof lim2014 --proof linear-programme"
 )
 def keyrate(
-    file: Annotated[Path, typer.Argument(metavar="PROTOCOL.toml", help="The protocol: states, measurements, statistics.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="A protocol (TOML): states, measurements, statistics; or a statistics file."),
+    ],
     numerical: Annotated[
         bool, typer.Option("--numerical", help="By optimisation with a proven lower bound; default: the closed form.")
     ] = False,
+    protocol: Annotated[
+        Path | None, typer.Option("--protocol", metavar="LAB.toml", help="The protocol that a CSV table needs.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE.nc", help="Also write the result as netCDF.")
+    ] = None,
+    proof: Annotated[
+        list[str] | None,
+        typer.Option("--proof", metavar="PROOF", help="Of a statistics file: closed forms to stand beside it."),
     ] = None,
     set_: Set = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Asymptotic secret key rate of a protocol given by its states, measurements and statistics."""
+    """Secret key rate of a protocol given by its states and statistics, or of a statistics file by optimisation."""
     from qphys import keyrates, recipe, statistics
 
-    result = keyrates.keyrate(file, numerical=numerical, overrides=dict(map(recipe.parse_override, set_ or ())))
-    title = f"{result.attrs['title'] or file.stem}: key a {result.attrs['counted_by']} ({result.attrs['proof']})"
-    _table(keyrates.keyrate_rows(result), title, json=json)
-    _notes([f"{name}: {result.attrs[name]}" for name in ("security", "assumptions", "not_covered")], quiet)
+    overrides = dict(map(recipe.parse_override, set_ or ()))
+    if keyrates.is_statistics(file):
+        if not numerical:
+            raise typer.BadParameter(
+                "closed forms for a file of detection statistics are those of qphys analyze: --numerical"
+            )
+        data = statistics.read_any(file, protocol)
+        with _progress(quiet, "proving") as tell:
+            result = keyrates.keyrate_of_statistics(data, progress=tell, **overrides)
+        told = keyrates.rows_against(data, result, proof) if proof else keyrates.numerical_rows(result)
+        _table(told, f"{result.attrs['title'] or file.stem}: numerical key ({result.attrs['security_claim']})", json=json)
+        notes = [keyrates.profile(result).line, *result.attrs["notes"].splitlines()]
+    else:
+        result = keyrates.keyrate(file, numerical=numerical, overrides=overrides)
+        title = f"{result.attrs['title'] or file.stem}: key a {result.attrs['counted_by']} ({result.attrs['proof']})"
+        _table(keyrates.keyrate_rows(result), title, json=json)
+        notes = [f"{name}: {result.attrs[name]}" for name in ("security", "assumptions", "not_covered")]
+    _notes(notes, quiet)
     if output:
         statistics.write_result(result, output)
 
@@ -400,8 +425,9 @@ def _notes(lines: Sequence[str], quiet: bool) -> None:
 class _progress:
     """Progress on standard error: a bar in a terminal, nothing elsewhere."""
 
-    def __init__(self, quiet: bool) -> None:
+    def __init__(self, quiet: bool, doing: str = "simulating") -> None:
         self._quiet = quiet or not sys.stderr.isatty()
+        self._doing = doing
         self._bar: Any = None
         self._task: Any = None
 
@@ -418,7 +444,7 @@ class _progress:
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
             self._bar = Progress(*columns, console=Console(stderr=True))
             self._bar.start()
-            self._task = self._bar.add_task("simulating", total=total)
+            self._task = self._bar.add_task(self._doing, total=total)
         self._bar.update(self._task, completed=done)
 
     def __exit__(self, *_: object) -> None:

@@ -15,6 +15,8 @@ from qphys.keyrates.analyze import (
 )
 from qphys.keyrates.decoy_bb84 import block_epsilons, key_bases, with_proof
 from qphys.keyrates.lengths import FixedLength, best_fixed_length, length_rows
+from qphys.keyrates.numerical_files import NumericalSettings, is_statistics, keyrate_of_statistics, rows_against
+from qphys.keyrates.numerical_files import rows as numerical_rows
 from qphys.keyrates.profile import Profile, profile
 from qphys.keyrates.proofs import PROOFS, Proof
 from qphys.keyrates.protocol_files import keyrate, keyrate_rows
@@ -29,6 +31,7 @@ __all__ = [
     "AnalysisSettings",
     "Best",
     "FixedLength",
+    "NumericalSettings",
     "Parts",
     "Profile",
     "Proof",
@@ -39,12 +42,16 @@ __all__ = [
     "best_of_sweep",
     "block_epsilons",
     "heading",
+    "is_statistics",
     "key_bases",
     "keyrate",
+    "keyrate_of_statistics",
     "keyrate_rows",
     "length_rows",
+    "numerical_rows",
     "profile",
     "rows",
+    "rows_against",
     "rows_by_construction",
     "rows_by_proof",
     "settings_from",

@@ -155,7 +155,7 @@ def coverage(proof: Proof, present: Mapping[str, bool | None], *, double_clicks:
     return {name: told[present.get(name)] if name in outside or present.get(name) is False else COVERED for name in EFFECTS}
 
 
-def add_profile(result: xr.Dataset, statistics: xr.Dataset, settings: Any) -> xr.Dataset:
+def add_profile(result: xr.Dataset, statistics: xr.Dataset, settings: Any, *, proof: Proof | None = None) -> xr.Dataset:
     """A result with its proof profile as variables and attributes.
 
     Parameters
@@ -167,6 +167,8 @@ def add_profile(result: xr.Dataset, statistics: xr.Dataset, settings: Any) -> xr
         The file, for the effects that its counts hold.
     settings : Record
         Of the analysis.
+    proof : Proof, optional
+        In place of that of the registry.
 
     Returns
     -------
@@ -174,7 +176,7 @@ def add_profile(result: xr.Dataset, statistics: xr.Dataset, settings: Any) -> xr
         With ``epsilon_by_part`` (epsilon_part) where a finite key is claimed, ``assumption_text`` (assumption) and
         ``effect_coverage`` (effect), CF flags, and the attributes ``attack_class`` and ``key_length_is``.
     """
-    proof = PROOFS[str(result.attrs["proof"])]
+    proof = proof or PROOFS[str(result.attrs["proof"])]
     present = effects_in_counts(statistics)
     present["double_clicks"] = _any_double_click(result)
     effects = coverage(proof, present, double_clicks=getattr(settings, "double_clicks", "random"))

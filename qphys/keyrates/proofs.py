@@ -59,6 +59,10 @@ ASSUMPTIONS: Final[Mapping[str, str]] = MappingProxyType(
         "no_side_channels": "no side channels at either end",
         "fair_sampling": "coincidences are a fair part of all pairs, double clicks dropped",
         "random_settings": "settings are drawn at random for each trial (the game's P value)",
+        "identical_trials": "every trial is the same state, independent of the others",
+        "alike_detectors": "a party's detectors are threshold detectors alike, and their noise is Eve's",
+        "even_beam_splitter": "a beam splitter that chooses a basis has even parts, clicks of both bases random outcomes",
+        "known_states": "one photon of a pulse is in the state that the file's run tells of its setting",
         "independent_trials": "trials are independent (Gaussian interval and Hoeffding bound)",
     }
 )

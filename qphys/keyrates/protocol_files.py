@@ -1039,7 +1039,7 @@ def _finite_task(task: Task, chosen: Any, where: str) -> Task:
         raise UserError(
             f"{where}: finite: not with a table [decoy], whose bounds are of infinite statistics; give a statistics file"
         )
-    if not any(task.tested):
+    if not any(task.tested) or len(task.tested) != task.programme.lower.size:
         raise UserError(f"{where}: finite: kind = '{chosen.kind}' has no finite-size terms")
     if not np.isfinite(task.kept):
         raise UserError(f"{where}: finite: kept elements without probabilities; the length of the block is not known")

@@ -213,6 +213,36 @@ def sift_variable(
     return result
 
 
+def total_cells(variable: xr.DataArray, *, whole: bool, block_bytes: int = BLOCK_BYTES) -> Floats:
+    """Counts of each setting and outcome, summed over time, reading no more at once than `block_bytes`.
+
+    Parameters
+    ----------
+    variable : xarray.DataArray
+        Counts [1] over the settings, the outcomes and any of point, realisation, time, cause. May be lazy.
+    whole : bool
+        Whether a number that is not whole is no count.
+    block_bytes : int, optional
+        Largest block of the variable in memory [byte].
+
+    Returns
+    -------
+    ndarray
+        Leading dimensions of `variable` without time, then intensity, basis, bit and outcome in the order of the file. NaN
+        where a cell is no count.
+
+    Raises
+    ------
+    UserError
+        A dimension is missing or unknown.
+    """
+    batch = batch_dimensions(variable)
+    found = np.zeros(tuple(int(variable.sizes[dim]) for dim in (*batch, *CELLS)))
+    for place, cells in _totals(variable, batch, whole=whole, block_bytes=block_bytes):
+        found[place] = cells
+    return found
+
+
 def sifted_over_time(
     variable: xr.DataArray,
     *,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from qphys.cli import main
 from qphys.errors import UserError
 from qphys.keyrates import status_names
 from qphys.keyrates.numerical_finite import clopper_pearson, entropy_cost, hoeffding, length, variation_distance
+from qphys.keyrates.protocol_files import KINDS, _finite_task
+from qphys.record import parse
 
 RUNS = Path(__file__).parents[2] / "runs" / "protocols"
 
@@ -240,3 +243,12 @@ def test_mistakes_in_the_table_of_a_finite_block_are_told(change: dict[str, Any]
     with pytest.raises(UserError) as error:
         qphys.keyrate(RUNS / "bb84-qubit.toml", overrides=change)
     assert all(words in str(error.value) for words in (*told, "bb84-qubit.toml"))
+
+
+def test_a_kind_that_does_not_say_what_is_tested_has_no_finite_block() -> None:
+    chosen = parse(KINDS["bb84-qubit"], bb84(), "mine.toml")
+    task = chosen.task("mine.toml")
+    assert _finite_task(task, chosen, "mine.toml").programme.upper[1] > task.programme.upper[1]
+    for tested in ((), ("Z",), ("", "")):
+        with pytest.raises(UserError, match="has no finite-size terms"):
+            _finite_task(replace(task, tested=tested), chosen, "mine.toml")
