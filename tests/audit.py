@@ -24,6 +24,7 @@ TAIL: Final = (
 )
 ONE_BY_HAND: Final = "tests/test_audit.py::test_one_decoy_by_hand"
 PAIRS_BY_HAND: Final = "tests/core/test_pairs.py::test_lengths_by_the_formulas_on_paper_at_50_digits"
+SIMPLEX: Final = "tests/core/test_pairs.py::test_search_of_short_blocks_finds_what_a_simplex_search_finds"
 AUTHORS: Final = "tests/core/test_variable_length.py::test_key_of_the_published_proof_is_that_of_its_authors_expressions"
 PARTS_ONE: Final = "tests/core/test_variable_length.py::test_bounds_of_one_decoy_are_those_of_wiesemann2026_at_equal_parts"
 PARTS_TWO: Final = "tests/core/test_variable_length.py::test_bounds_of_two_decoys_are_those_of_lim2014_at_equal_parts"
@@ -571,7 +572,7 @@ STEPS: Final[dict[str, tuple[Step, ...]]] = {
             file=BBM,
             line="const double xi = sqrt((n + 1.0) * (deviation - vm_log(w)) / (2.0 * m * k));",
             broken=("2.0 * m * k", "4.0 * m * k"),
-            test=PAIRS_BY_HAND,
+            test=SIMPLEX,
         ),
         Step(
             symbol="$\\gamma$",
@@ -580,7 +581,7 @@ STEPS: Final[dict[str, tuple[Step, ...]]] = {
             file=BBM,
             line="const double gamma = 1.0 / (1.0 + wrong) + 1.0 / (1.0 + m - wrong);",
             broken=("1.0 / (1.0 + wrong)", "1.0 / wrong"),
-            test=PAIRS_BY_HAND,
+            test=SIMPLEX,
         ),
         Step(
             symbol="$\\nu$",
@@ -589,7 +590,7 @@ STEPS: Final[dict[str, tuple[Step, ...]]] = {
             file=BBM,
             line="const double nu = xi + sqrt(1.0 + (deviation - vm_log(1.0 - w)) / (2.0 * gamma)) / n;",
             broken=("sqrt(1.0 + (", "sqrt(("),
-            test=PAIRS_BY_HAND,
+            test=SIMPLEX,
         ),
         Step(
             symbol="$\\ell$",
@@ -598,7 +599,7 @@ STEPS: Final[dict[str, tuple[Step, ...]]] = {
             file=BBM,
             line="c.value = n * (1.0 - unknown) - leak_a_bit * n - t + 2.0 * log2_of(2.0 * eps * (1.0 - s));",
             broken=("2.0 * eps * (1.0 - s)", "4.0 * eps * (1.0 - s)"),
-            test=PAIRS_BY_HAND,
+            test=SIMPLEX,
         ),
     ),
     "fair_sampling (CHSH, no key)": (

@@ -72,7 +72,7 @@ def lim_best(size: float, distances: Any, *, clip: bool) -> tuple[Array, Array]:
 
     found = maximum(
         lambda points, index: lim_rate(size, km[index][:, None], choice(points), clip=clip),
-        links=len(km), variables=5, scattered=300,
+        links=len(km), variables=5, scattered=300 if clip else 120, starts=3 if clip else 2,
     )  # fmt: skip
     return found.value, choice(found.point)
 
