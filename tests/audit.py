@@ -54,6 +54,8 @@ class Event:
     """A failure that the secrecy epsilon pays for."""
 
     what: str
+    part: str
+    """Of the registry's parts of an epsilon budget."""
     shares: Callable[[int], int]
     """Number of intensities -> equal shares."""
     why: str
@@ -519,7 +521,7 @@ STEPS: Final[dict[str, tuple[Step, ...]]] = {
         Step(
             symbol="$m_k/k \\le Q_{tol}$",
             meaning="the acceptance test",
-            equation="Table I",
+            equation="parameter estimation",
             file=BBM,
             line="const int accepted = some && m_k / k <= Q_tol;",
             broken=("m_k / k <= Q_tol", "m_k / k <= 2.0 * Q_tol"),
@@ -644,61 +646,85 @@ STEPS: Final[dict[str, tuple[Step, ...]]] = {
 """Proofs -> terms in the order in which a key is made."""
 
 
-SMOOTHING: Final = "entropy of the single photons is smoothed; sampling of phase errors fails"
-HASHING: Final = "hashing (leftover hash lemma)"
+def of_entropy(chain_rules: int, why: str) -> tuple[Event, ...]:
+    """Shares of smoothing, chain rules and hashing, as Lim et al. 2014 count them."""
+    told = (
+        Event(
+            what="entropy of the single photons is smoothed: their sampling fails",
+            part="smoothing_sampling",
+            shares=times(4),
+            why=f"{why}: twice in the smoothing, each twice in the distance",
+        ),
+        Event(
+            what="bits of several photons given away",
+            part="chain_rules",
+            shares=times(2),
+            why=f"{why}: a chain rule, twice in the distance",
+        ),
+        Event(
+            what="bits of vacuum parted off",
+            part="chain_rules",
+            shares=times(2),
+            why=f"{why}: a chain rule, twice",
+        ),
+        Event(what="hashing (leftover hash lemma)", part="hashing", shares=times(1), why=f"{why}: once"),
+    )
+    return told if chain_rules == 2 else (told[0], told[1], told[3])
+
+
+def tails(what: str, number: Callable[[int], int], why: str) -> Event:
+    """Tail bounds of counts and errors."""
+    return Event(what=what, part="tail_bounds", shares=number, why=why)
+
 
 LEDGERS: Final[dict[tuple[str, str], tuple[Event, ...]]] = {
     ("lim2014", "all"): (
-        Event(what=SMOOTHING, shares=times(4), why="$\\alpha_1$, twice in the smoothing, each twice in the distance"),
-        Event(what="multi-photon bits given away (chain rule)", shares=times(2), why="$\\alpha_2$, twice in the distance"),
-        Event(what="bits of vacuum split off (chain rule)", shares=times(2), why="$\\alpha_3$, twice in the distance"),
-        Event(what=HASHING, shares=times(1), why="$\\bar\\nu$"),
-        Event(
-            what="$n_3^-, n_2^+, n_2^-, n_3^+, n_1^+$ of the key basis", shares=times(5), why="$\\epsilon_1$: Eq. 2 and 3"
-        ),
-        Event(what="the same of the test basis", shares=times(5), why="$\\epsilon_1$: Eq. 2 and 3"),
-        Event(what="$m_2^+, m_3^-$ of the test basis", shares=times(2), why="$\\epsilon_2$: Eq. 4"),
+        *of_entropy(2, "Eq. B4"),
+        tails("$n_3^-, n_2^+, n_2^-, n_3^+, n_1^+$ of the key basis", times(5), "$\\epsilon_1$: Eq. 2 and 3"),
+        tails("the same of the test basis", times(5), "$\\epsilon_1$: Eq. 2 and 3"),
+        tails("$m_2^+, m_3^-$ of the test basis", times(2), "$\\epsilon_2$: Eq. 4"),
     ),
     ("lim2014", "signal"): (
-        Event(what="all of the line above", shares=times(21), why="as with all intensities"),
-        Event(what="the signal's share of vacuum and of single photons", shares=times(2), why="[](keys.md): one each"),
+        *of_entropy(2, "Eq. B4"),
+        tails("as with all intensities", times(12), "$\\epsilon_1$, $\\epsilon_2$"),
+        tails("the signal's share of vacuum and of single photons", times(2), "[](keys.md): one each"),
     ),
     ("rusca2018", "all"): (
-        Event(
-            what="smoothing and sampling, two chain rules, hashing",
-            shares=times(9),
-            why="A24: $2[\\alpha_1 + 2\\alpha_2 + \\alpha_3] + \\nu$",
-        ),
-        Event(what="$n_2^-, n_1^+$ and half of the vacuum errs, both bases", shares=times(6), why="A24: $6\\epsilon_1$"),
-        Event(what="$m_2^+$ of both bases; $m_1^+, m_2^-$ of the test", shares=times(4), why="A24: $4\\epsilon_2$"),
+        *of_entropy(2, "A24"),
+        tails("$n_2^-, n_1^+$ and half of the vacuum errs, both bases", times(6), "A24: $6\\epsilon_1$"),
+        tails("$m_2^+$ of both bases; $m_1^+, m_2^-$ of the test", times(4), "A24: $4\\epsilon_2$"),
     ),
     ("wiesemann2026", "all"): (
-        Event(
-            what="$n_1^+, n_2^-, m_1^+, m_2^+$ and half of the vacuum errs, both bases",
-            shares=times(10),
-            why="tails of Eq. 1 to 3",
+        *of_entropy(1, "as in Lim et al."),
+        tails(
+            "detections, both bases",
+            times(2),
+            "$n_1^+$ and $n_2^-$ are one event: of two intensities one deviates as the other",
         ),
-        Event(what="$m_2^-$ of the test basis", shares=times(1), why="tail of Eq. 4"),
-        Event(
-            what="smoothing, sampling, hashing",
-            shares=times(4),
-            why="the sum, 15, is the paper's, as its authors' public program has it; that eleven are tails is our count. "
-            "The derivation of [](variable-length.md) needs three for the rest",
+        tails(
+            "errors, either direction, both bases", times(4), "$m_1^+$ and $m_2^-$ are one event, $m_2^+$ and $m_1^-$ too"
         ),
+        tails("half of the vacuum errs, both bases", times(2), "Eq. 2 of [](one-decoy.md)"),
     ),
     ("linear-programme", "all"): (
-        Event(what="two sides of each count and error count, both bases", shares=lambda k: 8 * k, why="[](proofs.md)"),
-        Event(what="half of the vacuum errs, both bases", shares=times(2), why="[](proofs.md)"),
-        Event(what="smoothing and sampling, two chain rules, hashing", shares=times(9), why="as in Lim et al., Eq. B4"),
+        *of_entropy(2, "as in Lim et al."),
+        tails("two sides of each count and error count, both bases", lambda k: 8 * k, "[](proofs.md)"),
+        tails("half of the vacuum errs, both bases", times(2), "[](proofs.md)"),
     ),
     ("variable-length", "all"): (
         Event(
-            what="tails of photon numbers",
-            shares=lambda k: 12 if k == 3 else 11,
-            why="[](variable-length.md): those of `lim2014` or `wiesemann2026`",
+            what="smoothing; sampling at the squared share",
+            part="smoothing_sampling",
+            shares=times(2),
+            why="[](variable-length.md): twice in the distance",
         ),
-        Event(what="smoothing; sampling at the squared share", shares=times(2), why="twice in the distance"),
-        Event(what=HASHING, shares=times(1), why="$\\epsilon_{PA}$"),
+        Event(what="hashing", part="hashing", shares=times(1), why="$\\epsilon_{PA}$"),
+        tails(
+            "tails of photon numbers",
+            lambda k: 12 if k == 3 else 11,
+            "two decoys as `lim2014`; one decoy: $n_1^+, n_2^-, m_1^+, m_2^+$ and half of the vacuum errs in each basis, "
+            "$m_2^-$ of the test",
+        ),
     ),
 }
 """(proof, key_from) -> events in equal shares of a block's secrecy epsilon."""
