@@ -86,6 +86,9 @@ class StatisticsSettings(Record):
     """Expectations for every step or as totals of the pass; auto: as totals in a sweep."""
     causes: bool | None = None
     """Whether totals are also computed with each cause of errors off; without a word, not in a sweep."""
+    photon_numbers: bool | None = None
+    """Whether totals are also told by the photons of the pulse, which an analysis takes for reference points that no key can
+    exceed; without a word, in runs of at most 200 points. Weak coherent sources only."""
 
 
 class Arm(Record):

@@ -74,7 +74,9 @@ class River:
         self._kept: OrderedDict[str, Any] = OrderedDict()
         self._lock = Lock()
 
-    def statistics(self, point: recipe.Point, *, seed: int, per_step: bool, causes: bool) -> dict[str, Any]:
+    def statistics(
+        self, point: recipe.Point, *, seed: int, per_step: bool, causes: bool, photon_numbers: bool = False
+    ) -> dict[str, Any]:
         """Arrays of one point, under the names of the schema of the statistics file.
 
         Parameters
@@ -87,13 +89,15 @@ class River:
             Whether expectations are kept for every step, beside their totals.
         causes : bool
             Whether totals are also computed with each cause of errors switched off.
+        photon_numbers : bool, optional
+            Whether the totals of a weak coherent source are also told by the photons of the pulse.
 
         Returns
         -------
         dict
             Variable -> array.
         """
-        from qphys.detectors import DETECTION_CAUSES
+        from qphys.detectors import DETECTION_CAUSES, photon_number_probability, photon_yields
         from qphys.statistics import expect, sample, schema
 
         arms, tracks = ways(point), self.tracks(point)
@@ -133,6 +137,12 @@ class River:
         if causes:
             result["expected_total_counts_without"] = np.stack(
                 [expect.expected_total_counts(self.clicks(point, without=cause), trials) for cause in told_causes]
+            )
+        if photon_numbers and isinstance(emission, stages.CoherentEmission):
+            yields = photon_yields(emission, self.response(point))
+            probability = emission.setting_probability * photon_number_probability(emission)
+            result["expected_total_counts_by_photon_number"] = expect.expected_total_counts_by_photon_number(
+                yields, trials, probability
             )
         draw: dict[str, Any] = {
             "seed": seed,

@@ -13,6 +13,7 @@ from qphys.detectors.correlation_analyser import CorrelationAnalyser
 from qphys.detectors.dead_time import blocked_slots
 from qphys.detectors.detector import Detector
 from qphys.detectors.pair_clicks import Choices, pair_clicks, pair_probabilities
+from qphys.detectors.photons import photon_number_probability, photon_yields
 from qphys.detectors.polarization_analyser import PolarizationAnalyser
 from qphys.detectors.receiver import DETECTION_CAUSES, respond, without
 from qphys.record import Record
@@ -36,6 +37,8 @@ __all__ = [
     "pair_clicks",
     "pair_probabilities",
     "photoelectrons",
+    "photon_number_probability",
+    "photon_yields",
     "respond",
     "without",
 ]

@@ -16,7 +16,7 @@ from qphys.errors import UserError, nearest
 from qphys.keyrates import bbm92, blocks, chsh, limits, selection, table
 from qphys.keyrates.decoy_bb84 import analyze_decoy_bb84, sender_of
 from qphys.keyrates.profile import OUTSIDE, add_profile, profile
-from qphys.keyrates.proofs import EFFECTS, proofs_of
+from qphys.keyrates.proofs import EFFECTS, PROOFS, proofs_of
 from qphys.keyrates.run_facts import effects_in_counts, effects_of_files, resolved_run, tables
 from qphys.keyrates.settings import AnalysisSettings
 from qphys.keyrates.sifting import sifted_over_time
@@ -372,6 +372,7 @@ def _analyzed(
         notes.append(f"in the counts, but outside the proof: {', '.join(effects)}")
     notes += [note for prefix in ("expected_", "") for note in _refusals(result, prefix)]
     notes += list(_beyond_physics(result))
+    notes += list(_reference_points(result))
     best = best_of_sweep(result, dataset)
     if best is not None:
         notes.append(best.note)
@@ -413,6 +414,36 @@ def _beyond_physics(result: xr.Dataset) -> Iterator[str]:
             if over:
                 rows = f"{over} of {result[name].size} rows"
                 yield f"{name}: {rows} beyond the repeaterless bound: the file contradicts itself"
+    for name, limit, what in (
+        ("expected_key_length", _at_most(result, "expected_infinite_decoy_key_length_estimate"), "infinitely many decoys"),
+        ("key_length", _at_most(result, "known_truth_key_length_quantile_estimate"), "one who knows all photon numbers"),
+    ):
+        if limit is not None and PROOFS[str(result.attrs["proof"])].is_finite:
+            over = int((result[name] > limit).sum())
+            if over:
+                rows = f"{over} of {result[name].size} rows"
+                yield f"{name}: {rows} longer than the key of {what}: the file contradicts itself, or the proof is wrong"
+
+
+def _at_most(result: xr.Dataset, name: str) -> xr.DataArray | None:
+    """A reference point, or the largest of its quantiles; None where the result has none."""
+    if name not in result:
+        return None
+    return result[name].isel(quantile=-1, drop=True) if "quantile" in result[name].dims else result[name]
+
+
+def _reference_points(result: xr.Dataset) -> Iterator[str]:
+    """A line that tells how far the key of a single point is from what could be."""
+    if result.sizes.get(schema.POINT) != 1 or "expected_key_length" not in result:
+        return
+    named = {
+        "blocks without end": "expected_asymptotic_key_length_estimate",
+        "infinitely many decoys": "expected_infinite_decoy_key_length_estimate",
+        "repeaterless bound": "repeaterless_bound",
+    }
+    told = [f"{what} {float(result[name][0]):,.0f} bit" for what, name in named.items() if name in result]
+    if told:
+        yield f"reference points for the expected {float(result['expected_key_length'][0]):,.0f} bit: {', '.join(told)}"
 
 
 def _protocol(dataset: xr.Dataset) -> Protocol:

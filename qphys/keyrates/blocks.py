@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qphys.errors import UserError
-from qphys.keyrates.decoy_bb84 import PER_BLOCK, PER_SETTING, SCALARS
+from qphys.keyrates.decoy_bb84 import ASYMPTOTIC, PER_BLOCK, PER_SETTING, SCALARS
 from qphys.keyrates.proofs import PROOFS
 from qphys.keyrates.selection import CELLS, THRESHOLDS, Parts, Piece, Selection, reduced
 from qphys.record import Record
@@ -201,6 +201,9 @@ def _summed(results: Sequence[xr.Dataset], parts: Parts | None) -> xr.Dataset:
             else:
                 total = values.sum(axis=0) if base in COUNTED else np.nan_to_num(values).sum(axis=0)
             whole[name] = (first[name].dims, total, first[name].attrs)
+        estimate = f"{prefix}{ASYMPTOTIC}"
+        if estimate in every:
+            whole[estimate] = (first[estimate].dims, every[estimate].sum(axis=0), first[estimate].attrs)
         for base, (unit, told) in PER_PART.items():
             of = first[f"{prefix}{base}"]
             attributes = dict(of.attrs) | {"long_name": told} | ({"units": unit} if unit else {})

@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qphys import core
 from qphys.errors import UserError, nearest
-from qphys.keyrates import linear_programme, sifting
+from qphys.keyrates import linear_programme, sifting, truth
 from qphys.keyrates.entropies import binary_entropy
 from qphys.keyrates.proofs import PROOFS, preferred
 from qphys.keyrates.settings import AnalysisSettings
@@ -614,6 +614,9 @@ PER_SETTING: Final[dict[str, tuple[str, str]]] = {
 }
 """Variables with the further dimensions ``intensity`` and ``basis``."""
 
+ASYMPTOTIC: Final = "asymptotic_key_length_estimate"
+"""Variable that results of three intensities have besides: no key, but what blocks without end would give."""
+
 EXPECTED: Final = "expected_"
 """Prefix of what follows from expected counts; a key length is then that of the expected counts, no expectation of keys."""
 
@@ -635,7 +638,11 @@ def analyze_decoy_bb84(dataset: xr.Dataset, settings: AnalysisSettings) -> xr.Da
     xarray.Dataset
         The variables of `SCALARS`, `PER_BLOCK` and `PER_SETTING`: over (point, realisation) from ``counts``, and over
         (point) with the prefix ``expected_`` from expected counts; ``expected_qber_by_cause`` over (point, cause), the
-        error rate of the key less that with the cause switched off. With ``block = "all"`` a point is a block of all points
+        error rate of the key less that with the cause switched off. Reference points, which nobody could make:
+        ``asymptotic_key_length_estimate`` of three intensities and, where the file tells the photon numbers of its counts,
+        ``expected_infinite_decoy_key_length_estimate`` over (point), ``known_truth_key_length_estimate`` over (point,
+        realisation) and ``known_truth_key_length_quantile_estimate`` with a further dimension ``quantile``; see
+        :mod:`qphys.keyrates.truth`. With ``block = "all"`` a point is a block of all points
         with equal block identity, and ``points_in_block`` says how many.
 
     Raises
@@ -661,20 +668,25 @@ def analyze_decoy_bb84(dataset: xr.Dataset, settings: AnalysisSettings) -> xr.Da
     expected = next((name for name in ("expected_total_counts", "expected_counts") if name in dataset), None)
     if "counts" not in dataset and expected is None:
         raise UserError("the file holds neither counts nor expected_counts nor expected_total_counts: nothing to analyse")
+    counted = None
     if "counts" in dataset:
         sifted = _sifted(dataset["counts"], (schema.POINT, schema.REALISATION), sender, settings, "rounded_up")
-        variables |= _results(_pooled(sifted, groups), (schema.POINT, schema.REALISATION), pooled, limit, settings)
+        counted = _pooled(sifted, groups)
+        variables |= _results(counted, (schema.POINT, schema.REALISATION), pooled, limit, settings)
     if expected is not None:
         sifted = _pooled(_sifted(dataset[expected], (schema.POINT,), sender, settings, "exact"), groups)
         told = _results(sifted, (schema.POINT,), pooled, limit, settings)
         variables |= {EXPECTED + name: value for name, value in told.items()}
         variables |= _by_cause(dataset, sifted, groups, sender, pooled, settings)
+        variables |= _known_truth(dataset, sifted, counted, groups, sender, pooled, settings, variables)
     coords = {
         schema.INTENSITY: list(sender.labels),
         BASIS: list(schema.BASES),
         KEY_BASIS: list(key_bases(settings)),
     }
     result = xr.Dataset({name: (dims, value, told) for name, (dims, value, told) in variables.items()}, coords)
+    if truth.QUANTILE in result.dims:
+        result = result.assign_coords({truth.QUANTILE: list(truth.QUANTILES)})
     kept = {(schema.REALISATION,)} | ({(schema.POINT,)} if settings.block == "pass" else set())
     for name, coord in dataset.coords.items():
         if coord.dims in kept and coord.dims[0] in result.dims:
@@ -795,7 +807,8 @@ def _results(sifted: Sifted, dims: tuple[str, ...], sender: Sender, limit: Float
     )
     if settings.double_clicks == "discard":
         status = np.maximum(status, core.STATUS["double_clicks_discarded_within_a_basis"])
-    key = _refused(key, status.astype(np.int8))
+    status = status.astype(np.int8)
+    key = _refused(key, status)
     n, m = _of_key(sifted, mu, settings)
     bases = [schema.BASES.index(basis) for basis in key_bases(settings)]
     sifted_count = n[..., bases].sum(axis=-1)
@@ -821,6 +834,11 @@ def _results(sifted: Sifted, dims: tuple[str, ...], sender: Sender, limit: Float
     used = core.SAMPLING_USED
     flags = {"flag_values": np.array(list(used.values()), dtype=np.int8), "flag_meanings": " ".join(used)}
     variables["sampling_used"][2].update(flags)
+    if PROOFS["ma2005"].takes(sifted.counts.shape[-2]) and settings.proof != "ma2005":
+        probability = np.expand_dims(sender.intensity_probability, further)
+        length = _asymptotic_key_length(sifted, mu, probability, status, settings)
+        told = _told("bit", "key at the same rates in blocks without end by these three intensities, Ma et al. 2005")
+        variables[ASYMPTOTIC] = (dims, length, told)
     return variables
 
 
@@ -851,6 +869,73 @@ def _of_key(sifted: Sifted, mu: Floats, settings: AnalysisSettings) -> tuple[Flo
     signal = np.broadcast_to(signal, (*sifted.counts.shape[:-2], 1, 2))
     n, m = (np.take_along_axis(a, signal, axis=-2)[..., 0, :] for a in (sifted.counts, sifted.errors))
     return n, m
+
+
+def _entering(mu: Floats, settings: AnalysisSettings) -> NDArray[np.bool_]:
+    """Intensities whose bits become key, (..., intensity)."""
+    if settings.key_from == "all":
+        return np.ones(mu.shape, dtype=np.bool_)
+    first = np.argmax(mu, axis=-1)[..., np.newaxis]
+    return np.asarray(np.arange(mu.shape[-1]) == first)
+
+
+def _asymptotic_key_length(
+    sifted: Sifted, mu: Floats, probability: Floats, refused: Statuses, settings: AnalysisSettings
+) -> Floats:
+    """Key of three intensities by the same rates in blocks without end; NaN where the asymptotic proof refuses the input."""
+    chosen = settings.model_copy(update={"proof": "ma2005"})
+    told = secret_key(
+        sifted.counts, sifted.errors, mean_photon_number=mu, intensity_probability=probability, settings=chosen
+    )
+    key = _refused(told, refused)
+    known = (key.status == 0) | (key.status == core.STATUS["no_key"])
+    return np.where(known, key.key_length, np.nan)
+
+
+def _known_truth(
+    dataset: xr.Dataset,
+    expected: Sifted,
+    counted: Sifted | None,
+    groups: list[NDArray[np.intp]],
+    sender: Sender,
+    pooled: Sender,
+    settings: AnalysisSettings,
+    variables: _Variables,
+) -> _Variables:
+    """Keys of one who knows the photon numbers, where a simulated file tells them."""
+    name = "expected_total_counts_by_photon_number"
+    if name not in dataset:
+        return {}
+    none, one = (
+        _pooled(_sifted(dataset[name].isel({schema.PHOTON_NUMBER: i}), (schema.POINT,), sender, settings, "exact"), groups)
+        for i in (0, 1)
+    )
+    photons = truth.Photons(vacuum=none, single=one)
+    choice: dict[str, Any] = {
+        "enters": _entering(pooled.mean_photon_number, settings),
+        "bases": [schema.BASES.index(basis) for basis in key_bases(settings)],
+    }
+    length = truth.infinite_decoy_key_length(photons, leakage=variables[EXPECTED + "leakage"][1], **choice)
+    told = _told("bit", "key of infinitely many decoys and pulses at the expected rates, a limit that nobody can reach")
+    found: _Variables = {"expected_infinite_decoy_key_length_estimate": ((schema.POINT,), length, told)}
+    if counted is not None:
+        rows = [part.each(lambda array: np.expand_dims(array, 1)) for part in (none, one, expected)]
+        drawn = truth.known_truth_key_lengths(
+            truth.Photons(vacuum=rows[0], single=rows[1]),
+            rows[2],
+            counted,
+            leakage=variables["leakage"][1],
+            enters=np.expand_dims(choice["enters"], 1),
+            bases=choice["bases"],
+            seed=int(dataset.attrs.get("seed", 0)),
+        )
+        dims = (schema.POINT, schema.REALISATION)
+        what = "key of one who knows which events held no photon and one photon, and how the latter err in the other basis"
+        found["known_truth_key_length_estimate"] = (dims, drawn.mean(axis=-1), _told("bit", f"{what}: mean of draws"))
+        quantiles = np.moveaxis(np.quantile(drawn, truth.QUANTILES, axis=-1), 0, -1)
+        told = _told("bit", f"{what}: quantiles of draws")
+        found["known_truth_key_length_quantile_estimate"] = ((*dims, truth.QUANTILE), quantiles, told)
+    return found
 
 
 def _by_cause(

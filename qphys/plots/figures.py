@@ -293,6 +293,7 @@ def sweep(statistics: xr.Dataset, canvas: Figure, comparison: xr.Dataset | None 
     if "expected_key_length" in result:
         axes[0].plot(x, result["expected_key_length"].values, color=COLOURS[0])
         axes[1].plot(x, 100 * result["expected_qber"].values, color=COLOURS[1])
+    _reference_points(result, x, axes[0])
     if "repeaterless_bound" in result:
         axes[0].plot(x, result["repeaterless_bound"].values, ":", color=COLOURS[4], label="repeaterless bound (PLOB)")
         axes[0].set_yscale("symlog", linthresh=1000.0, linscale=0.5)
@@ -312,6 +313,22 @@ def sweep(statistics: xr.Dataset, canvas: Figure, comparison: xr.Dataset | None 
     axes[1].set_ylim(bottom=0)
     canvas.suptitle(str(statistics.attrs.get("title", "")))
     return list(axes)
+
+
+def _reference_points(result: xr.Dataset, x: Any, axis: Axes) -> None:
+    """Keys that nobody can reach, beside the key."""
+    for name, style, label in (
+        ("expected_asymptotic_key_length_estimate", "-.", "blocks without end"),
+        ("expected_infinite_decoy_key_length_estimate", "--", "infinitely many decoys"),
+    ):
+        if name in result and result[name].dims == ("point",):
+            axis.plot(x, result[name].values, style, color=COLOURS[3], linewidth=1, label=label)
+    name = "known_truth_key_length_quantile_estimate"
+    if name in result:
+        lowest, highest = result[name].isel(quantile=0).min("realisation"), result[name].isel(quantile=-1).max("realisation")
+        axis.fill_between(x, lowest.values, highest.values, color=COLOURS[3], alpha=0.2, label="photon numbers known")
+    if axis.get_legend_handles_labels()[1]:
+        axis.legend(fontsize="small")
 
 
 FIGURES: Final[dict[str, Callable[[Any, Any, Any], list[Any]]]] = {

@@ -27,6 +27,7 @@ LABELLED: Final = (
     schema.ARM,
     schema.CAUSE,
     schema.PROBE_BIN,
+    schema.PHOTON_NUMBER,
 )
 """Dimensions whose places have names."""
 
@@ -42,6 +43,7 @@ COORDINATES: Final[dict[str, tuple[str, str]]] = {
     schema.ARM: ("", "arm of the pair source"),
     schema.CAUSE: ("", "cause of errors that is switched off"),
     schema.PROBE_BIN: ("", "class of readings of the probe, ascending with the transmittance"),
+    schema.PHOTON_NUMBER: ("", "photons of the pulse"),
 }
 """Unit and meaning of every coordinate."""
 
@@ -158,7 +160,7 @@ def _array(name: str, value: Any) -> Array:
 def known_labels(protocol: str) -> dict[str, tuple[str, ...]]:
     """Labels that the schema fixes, by dimension; the outcomes of a CHSH test have only a form."""
     fixed: dict[str, tuple[str, ...]] = {schema.ALICE_BASIS: schema.BASES, schema.ALICE_BIT: schema.BITS}
-    fixed[schema.ARM] = schema.ARMS
+    fixed |= {schema.ARM: schema.ARMS, schema.PHOTON_NUMBER: schema.PHOTON_NUMBERS}
     if protocol != schema.PROTOCOL_CHSH:
         fixed |= {schema.ALICE_OUTCOME: schema.OUTCOMES_BB84, schema.BOB_OUTCOME: schema.OUTCOMES_BB84}
     return {dim: fixed[dim] for dim in labelled(protocol) if dim in fixed}
@@ -166,9 +168,9 @@ def known_labels(protocol: str) -> dict[str, tuple[str, ...]]:
 
 def labelled(protocol: str) -> tuple[str, ...]:
     """Dimensions of a protocol's file whose places have names."""
-    arms = (schema.ARM,) if protocol in schema.PAIR_PROTOCOLS else ()
-    probe = () if protocol in schema.PAIR_PROTOCOLS else (schema.PROBE_BIN,)
-    return (*schema.CELLS[protocol], *arms, *probe, schema.CAUSE)
+    if protocol in schema.PAIR_PROTOCOLS:
+        return (*schema.CELLS[protocol], schema.ARM, schema.CAUSE)
+    return (*schema.CELLS[protocol], schema.PROBE_BIN, schema.PHOTON_NUMBER, schema.CAUSE)
 
 
 def _labels(dim: str, size: int, axes: Mapping[str, tuple[str, ...]], protocol: str) -> tuple[str, ...]:

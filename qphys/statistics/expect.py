@@ -150,6 +150,30 @@ def by_probe(clicks: Clicks, trials: Integers, bins: Sequence[slice], *, totals:
     return np.stack([expected_counts(of_nodes(clicks, nodes), trials) for nodes in bins], axis=1)
 
 
+def expected_total_counts_by_photon_number(yields: Clicks, trials: Integers, probability: Floats) -> Floats:
+    r"""Expected number of trials from pulses of n photons, with each setting and outcome, over the whole pass.
+
+    .. math:: \bar C_{n k b x o} = p_{n k b x} \sum_t N_t \sum_m w_{t m}\, Y_{t m, n b x o}
+
+    Parameters
+    ----------
+    yields : Clicks
+        Probability Y of outcomes of a pulse of n photons, with n in place of the intensity; setting probabilities 1.
+    trials : array_like
+        Trials in each step N, int64, (T,).
+    probability : array_like
+        Joint probability p of photon number and setting of the sender, (n, k, b, x).
+
+    Returns
+    -------
+    ndarray
+        (n, k, b, x, \*outcomes) [1].
+    """
+    by_number = expected_total_counts(yields, trials)
+    expected: Floats = probability[..., np.newaxis] * by_number[:, np.newaxis]
+    return expected
+
+
 def shifted(clicks: Clicks) -> Clicks:
     r"""Outcomes of a pair source in two windows far apart, as an experiment counts accidental coincidences.
 

@@ -29,6 +29,7 @@ SUMS: Final = {
     "counts": ("counts",),
     "expected_total_counts": ("expected_total_counts", "expected_counts"),
     "expected_total_counts_without": ("expected_total_counts_without",),
+    "expected_total_counts_by_photon_number": ("expected_total_counts_by_photon_number",),
     "accidental_counts": ("accidental_counts",),
     "expected_total_accidental_counts": ("expected_total_accidental_counts", "expected_accidental_counts"),
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-VERSION: Final = "1.3"
+VERSION: Final = "1.4"
 """Version of the schema, in the attribute ``qphys_schema``: a reader refuses another number before the dot."""
 
 FORMAT: Final = "qphys detection statistics"
@@ -27,6 +27,7 @@ BOB_OUTCOME: Final = "bob_outcome"
 CAUSE: Final = "cause"
 PROBE_BIN: Final = "probe_bin"
 """Class of readings of a probe of the transmittance, from the lowest reading to the highest."""
+PHOTON_NUMBER: Final = "photon_number"
 
 ARMS: Final = ("alice", "bob")
 """Arms of a pair source."""
@@ -35,6 +36,8 @@ BASES: Final = ("Z", "X")
 BITS: Final = ("0", "1")
 OUTCOMES_BB84: Final = ("none", "Z0", "Z1", "X0", "X1", "double_Z", "double_X", "across")
 """Outcomes of a receiver: nothing; one detector of a basis; both of a basis; detectors of both bases."""
+PHOTON_NUMBERS: Final = ("0", "1")
+"""Photons of a pulse that a simulation tells apart: none and one."""
 NO_CLICK: Final = "none"
 DOUBLE_CLICK_CHSH: Final = "double"
 """Outcome of an arm of a CHSH test in which more than one detector clicked."""
@@ -78,6 +81,9 @@ def _variables(protocol: str) -> dict[str, Variable]:
         ),
     }
     sender = {
+        "expected_total_counts_by_photon_number": Variable(
+            (POINT, PHOTON_NUMBER, *cells), "1", "part of expected_total_counts from pulses of no photon and of one photon"
+        ),
         "mean_photon_number": Variable(
             (POINT, INTENSITY), "1", "mean photon number of each intensity as claimed by the source", True
         ),

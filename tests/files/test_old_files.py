@@ -152,3 +152,14 @@ def test_the_reader_of_the_docs_needs_no_qphys() -> None:
         whole = file["counts"][0, 0].sum(axis=0)
         assert names["sifted"] == whole[0, 0, :, 1:3].sum()
         assert names["errors"] == whole[0, 0, 0, 2] + whole[0, 0, 1, 1]
+
+
+def test_a_file_of_schema_1_4_tells_counts_by_photon_number() -> None:
+    """Oracle: the numbers that its script wrote, written out again here."""
+    with open_statistics(FOLDER / "schema-1.4.h5") as found:
+        cells = (np.arange(192) % 6).reshape(2, 3, 2, 2, 8).sum(axis=0)
+        np.testing.assert_array_equal(found["expected_total_counts"].values[1], 1.5 * cells)
+        told = found["expected_total_counts_by_photon_number"]
+        assert told.dims == ("point", "photon_number", "intensity", "alice_basis", "alice_bit", "bob_outcome")
+        np.testing.assert_array_equal(told.values[1], [0.25 * cells, 0.5 * cells])
+        assert found.coords["photon_number"].values.tolist() == ["0", "1"]

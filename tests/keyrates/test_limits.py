@@ -47,6 +47,6 @@ def test_a_file_that_does_not_tell_its_link_has_no_bound(statistics: Maker) -> N
 def test_a_key_beyond_the_bound_is_told(statistics: Maker) -> None:
     honest = analyze(with_link(statistics(points=1), 1e-3))
     assert (honest["expected_key_length"] < honest["repeaterless_bound"]).all()
-    assert "repeaterless" not in honest.attrs["notes"]
+    assert "beyond the repeaterless bound" not in honest.attrs["notes"]
     wrong = analyze(with_link(statistics(points=1), 1e-7))
     assert "beyond the repeaterless bound: the file contradicts itself" in wrong.attrs["notes"]

@@ -38,6 +38,7 @@ def make_point(index: int, *, steps: int | None = None, realisations: int = 2, r
         "probe_upper": np.array([1e-3, np.inf]),
         "expected_total_counts": expected.sum(axis=0),
         "expected_total_counts_without": np.stack([expected.sum(axis=0) * f for f in (0.9, 0.8)]),
+        "expected_total_counts_by_photon_number": np.stack([expected.sum(axis=0) * f for f in (0.1, 0.3)]),
         "mean_photon_number": np.array([0.8, 0.1, 0.0]),
         "setting_probability": np.broadcast_to(np.array([0.5, 0.25, 0.25])[:, None, None] / 4, (3, 2, 2)),
         "trials": np.full(length, int(rate)),

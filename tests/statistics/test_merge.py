@@ -28,7 +28,11 @@ def test_points_and_files_add_to_one_block(point: Point, monkeypatch: pytest.Mon
     points = [point(n) for n in (0, 2, 3, 5)]
     assert block["counts"].dims == ("point", "realisation", "intensity", "alice_basis", "alice_bit", "bob_outcome")
     np.testing.assert_array_equal(block["counts"].values[0], sum(p["counts"].sum(axis=1) for p in points))
-    for name in ("expected_total_counts", "expected_total_counts_without"):
+    for name in (
+        "expected_total_counts",
+        "expected_total_counts_without",
+        "expected_total_counts_by_photon_number",
+    ):
         np.testing.assert_allclose(block[name].values[0], sum(p[name] for p in points), rtol=1e-12)
     assert block["trials_of_block"].values.tolist() == [sum(p["trials"].sum() for p in points)]
     assert block["block_identity"].values.tolist() == ["ab" * 32]

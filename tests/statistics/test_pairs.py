@@ -150,6 +150,7 @@ def test_the_table_of_the_docs_is_the_schema_of_pairs() -> None:
         "expected_total_counts_by_probe",
         "probe_lower",
         "probe_upper",
+        "expected_total_counts_by_photon_number",
     }
 
 
