@@ -385,7 +385,8 @@ def _nearest_state(matrix: Matrix) -> Matrix:
     """Without negative eigenvalues, of trace 1."""
     values, vectors = np.linalg.eigh((matrix + matrix.conj().T) / 2.0)
     values = np.maximum(values, 0.0)
-    return np.asarray((vectors * (values / values.sum())) @ vectors.conj().T)
+    found = (vectors * (values / values.sum())) @ vectors.conj().T
+    return np.asarray((found + found.conj().T) / 2.0)  # Hermitian to the last digit: 60 digits see the difference
 
 
 def certified_bound(programme: Programme, state: Matrix, multipliers: Floats) -> float:
