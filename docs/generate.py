@@ -118,7 +118,11 @@ def _most_of_pairs() -> dict[str, str]:
 
 def registry(most: Mapping[str, str]) -> str:
     """Tables of all proofs as the registry has them: claims, assumptions, effects that lie outside."""
+    from qphys.keyrates.numerical_files import NumericalSettings, proof_of
     from qphys.keyrates.proofs import ASSUMPTIONS, EFFECTS, PARTS, PROOFS, Proof
+
+    finite = NumericalSettings(length="finite")
+    numerical = {f"numerical, {protocol}": proof_of(protocol, finite) for protocol in ("decoy-bb84", "bbm92")}
 
     def takes(proof: Proof) -> str:
         if proof.intensities is None:
@@ -131,7 +135,8 @@ def registry(most: Mapping[str, str]) -> str:
         numbers = range(fewest, (3 if top is None else top) + 1)
         told = [proof.epsilon_shares(key_from="all", intensities=number) for number in numbers]
         names = [", ".join(f"{name.replace('_', ' ')} {share}" for name, share in shares.items()) for shares in told]
-        return "; ".join(f"{sum(shares.values())}: {text}" for shares, text in zip(told, names, strict=True) if shares)
+        texts = [f"{sum(shares.values())}: {text}" for shares, text in zip(told, names, strict=True) if shares]
+        return "; ".join(dict.fromkeys(texts))
 
     def choices(proof: Proof) -> str:
         return "; ".join(f"`{key}` {', '.join(values)}" for key, values in proof.options.items())
@@ -148,7 +153,7 @@ def registry(most: Mapping[str, str]) -> str:
             "most key of its protocol": most.get(name, ""),
             "source": proof.source,
         }
-        for name, proof in PROOFS.items()
+        for name, proof in (PROOFS | numerical).items()
     ]
     assumed = [
         {"assumption": f"`{name}`", "says": text, "of": _users(name, "assumptions")} for name, text in ASSUMPTIONS.items()

@@ -49,6 +49,23 @@ def test_a_run_writes_statistics_and_a_picture_beside_the_run_file(folder: Path)
     assert not list((folder / "out").glob("*.parts"))
 
 
+def test_the_proof_profile_is_told_in_a_line_and_whole(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Oracle: what the run file and its models have: dead time and fluctuation on, no afterpulses, equal detectors."""
+    file = str(folder / "out" / "small.h5")
+    assert main(["analyze", file]) == 0
+    told = capsys.readouterr().err
+    assert "note: proof profile of lim2014: coherent attacks, fixed length; epsilon 1e-09 (tail bounds 5.7e-10" in told
+    assert "outside the proof: dead time, intensity fluctuation\n" in told
+    assert "note: reference points for the expected" in told
+    assert main(["analyze", file, "--profile", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    effects = {row["name"]: row["value"] for row in rows if row["what"] == "effect"}
+    assert effects["dead time"] == effects["intensity fluctuation"] == "outside the proof"
+    assert effects["afterpulsing"] == effects["efficiency mismatch"] == effects["discrete phases"] == "not in the data"
+    assert effects["background"] == effects["misalignment"] == "covered"
+    assert main(["analyze", file, "--profile", "--proof", "lim2014", "--table"]) == 2
+
+
 def test_proofs_are_compared_in_one_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = str(folder / "out" / "small.h5")
     assert main(["analyze", file, "--proof", "lim2014", "--proof", "wiesemann2026", "--json"]) == 0
