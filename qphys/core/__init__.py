@@ -19,6 +19,7 @@ from qphys.core.keys import (
     lim2014,
     ma2005,
     ma2005_infinite,
+    mean_bounds,
     one_decoy,
     variable_length,
 )
@@ -77,6 +78,7 @@ __all__ = [
     "lim2014",
     "ma2005",
     "ma2005_infinite",
+    "mean_bounds",
     "one_decoy",
     "status_attributes",
     "variable_length",

@@ -30,10 +30,17 @@
           "exp, expm1, log and log1p of x, as the kernels compute them.")                                              \
     LANES(level, errors_upper, "(),(),(),()->()", "dddd>d",                                                            \
           "Errors in the key's sample: test errors, test size, key size, log of the failure probability.")             \
+    LANES(level, mean_bounds, "(),(),(),(),()->(),()", "dddbd>dd",                                                     \
+          "Bounds of the mean of a count: count, total, log of 1 / failure probability, inequality, predicted share.") \
+    LANES(level, taken_lower, "(),(),(),()->()", "dddb>d",                                                             \
+          "Events taken at least: all, probability, log of 1 / failure probability, inequality.")                      \
     LANES(level, lim2014, "(3),(3),(3),(3),(3),(3),(3),(),(),(),(),(),()->(),(),(),(),(),(),(),(),()",                 \
           "ddddddddddbbb>dddddddbb", "Finite key of decoy-state BB84 with two decoys, Lim et al. 2014.")               \
-    LANES(level, one_decoy, "(2),(2),(2),(2),(2),(2),(2),(),(),(),(),()->(),(),(),(),(),(),(),(),()",                  \
-          "ddddddddddbb>dddddddbb", "Finite key of decoy-state BB84 with one decoy, Rusca 2018 or Wiesemann 2026.")    \
+    LANES(level, lim2014_predicted, "(3),(3),(3),(3),(3),(3),(3),(),(),(),(),(),(),(9)->(),(),(),(),(),(),(),(),()",   \
+          "ddddddddddbbbd>dddddddbb",                                                                                  \
+          "As lim2014, with predicted shares of key counts, test counts and test errors for Kato's inequality.")       \
+    LANES(level, one_decoy, "(2),(2),(2),(2),(2),(2),(2),(),(),(),(),(),(),(),(8)->(),(),(),(),(),(),(),(),()",        \
+          "ddddddddddbbbbd>dddddddbb", "Finite key of decoy-state BB84 with one decoy, Rusca 2018 or Wiesemann 2026.") \
     LANES(level, variable_length_one_decoy, "(2),(2),(2),(2),(2),(2),(2),(),(),(),()->(),(),(),(),(),(),(),(),()",     \
           "ddddddddddb>dddddddbb", "Key of decoy-state BB84 with one decoy whose length follows the counts.")          \
     LANES(level, variable_length_two_decoys,                                                                           \

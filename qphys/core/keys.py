@@ -15,17 +15,31 @@ from qphys.core.parallel import evaluate
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Codes = np.ndarray[Any, np.dtype[np.int8]]
 
-#: Policies of `lim2014` and the codes that its kernel takes.
-TAIL_BOUNDS: Mapping[str, int] = MappingProxyType({"hoeffding": 0, "chernoff": 1})
-SAMPLING_BOUNDS: Mapping[str, int] = MappingProxyType({"lim2014": 0, "exact": 1, "exact_smoothing": 2})
+#: Policies of `lim2014` and `one_decoy`, and the codes that the kernels take.
+TAIL_BOUNDS: Mapping[str, int] = MappingProxyType(
+    {
+        "hoeffding": 0,
+        "chernoff": 1,
+        "yin2020": 2,
+        "zhang2017": 3,
+        "zhang2017_simplified": 4,
+        "binomial": 5,
+        "kato2020": 6,
+    }
+)
+SAMPLING_BOUNDS: Mapping[str, int] = MappingProxyType(
+    {"lim2014": 0, "exact": 1, "exact_smoothing": 2, "serfling": 3, "yin2020": 4}
+)
 KEY_SOURCES: Mapping[str, int] = MappingProxyType({"signal": 0, "all": 1})
 
-#: Which bound gave the phase error of a row.
-SAMPLING_USED: Mapping[str, int] = MappingProxyType({"none": 0, "gamma": 1, "exact": 2, "serfling": 3})
+#: Which bound gave the phase error of a row; "gamma" is that of Lim et al. 2014, "yin2020" that of Yin et al. 2020.
+SAMPLING_USED: Mapping[str, int] = MappingProxyType({"none": 0, "gamma": 1, "exact": 2, "serfling": 3, "yin2020": 4})
 
 #: Proofs of `one_decoy` and its policies of sampling, with the codes that the kernel takes.
 ONE_DECOY_PROOFS: Mapping[str, int] = MappingProxyType({"rusca2018": 0, "wiesemann2026": 1})
-ONE_DECOY_SAMPLING_BOUNDS: Mapping[str, int] = MappingProxyType({"own": 0, "exact": 1, "exact_smoothing": 2})
+ONE_DECOY_SAMPLING_BOUNDS: Mapping[str, int] = MappingProxyType(
+    {"own": 0, "exact": 1, "exact_smoothing": 2, "serfling": 3, "yin2020": 4}
+)
 
 #: Proofs of `variable_length` and its policies of sampling, with the codes that the kernels take.
 VARIABLE_LENGTH_PROOFS: Mapping[str, int] = MappingProxyType({"tupkary2025": 0, "variable-length": 1})
@@ -65,6 +79,57 @@ class Ma2005Infinite(NamedTuple):
     status: Codes
 
 
+def mean_bounds(
+    count: ArrayLike,
+    total: ArrayLike,
+    *,
+    log_inverse_epsilon: ArrayLike,
+    tail_bound: str,
+    predicted_share: ArrayLike | None = None,
+) -> tuple[Floats, Floats]:
+    r"""Return bounds of the mean of a count, each one-sided and failing with probability epsilon at most.
+
+    .. math::
+        \text{hoeffding} &: \; x \pm \sqrt{n \beta / 2} \\
+        \text{chernoff} &: \; x + \beta/2 - \sqrt{2 \beta x + \beta^2/4}, \; x + \beta + \sqrt{2 \beta x + \beta^2} \\
+        \text{zhang2017} &: \; x \ln (x/E) - x + E = \beta \\
+        \text{binomial} &: \; P(\mathrm{Bin}(n, E/n) \lessgtr x) = e^{-\beta}
+
+    Parameters
+    ----------
+    count, total : array_like
+        x of n trials, 0 <= x <= n <= 1e15. Real numbers (expected counts) do; "binomial" rounds them to the safe side.
+    log_inverse_epsilon : array_like
+        beta, above 0 and at most 1e6.
+    tail_bound : {"hoeffding", "chernoff", "yin2020", "zhang2017", "zhang2017_simplified", "binomial", "kato2020"}
+        All but the last are for independent trials of any probabilities; the mean is the sum of these. "yin2020" is
+        "chernoff" with :math:`-\beta/2` in the lower bound; "zhang2017_simplified" is :math:`x/(1 \pm \delta)` with
+        :math:`\delta = (3\beta + \sqrt{\beta^2 + 8 \beta x}) / (2 (x - \beta))` above :math:`x = 6\beta`, and
+        "zhang2017" below. "kato2020" bounds the sum of the probabilities given the past, for trials that depend on it.
+    predicted_share : array_like, optional
+        For "kato2020": x / n as predicted before the run.
+
+    Returns
+    -------
+    lower, upper : ndarray
+        Clipped to [0, n]; NaN where the input is impossible.
+
+    Notes
+    -----
+    Sources and derivations: docs/physics/tails.md.
+
+    Examples
+    --------
+    >>> lower, upper = mean_bounds(100, 1e4, log_inverse_epsilon=23.0, tail_bound="binomial")
+    >>> round(float(lower), 1), round(float(upper), 1)
+    (50.2, 172.0)
+    """
+    share = _needed(predicted_share, "predicted_share") if tail_bound == "kato2020" else np.nan
+    code = _code(TAIL_BOUNDS, tail_bound, "tail_bound")
+    lower, upper = KERNELS["mean_bounds"](count, total, log_inverse_epsilon, code, share)
+    return np.asarray(lower), np.asarray(upper)
+
+
 def lim2014(
     key_counts: ArrayLike,
     key_errors: ArrayLike,
@@ -80,6 +145,7 @@ def lim2014(
     tail_bound: str,
     sampling_bound: str,
     key_from: str,
+    predicted_shares: ArrayLike | None = None,
     threads: int = 1,
 ) -> Lim2014:
     r"""Return the secret key length of one block of decoy-state BB84 with two decoys.
@@ -101,13 +167,17 @@ def lim2014(
         Failure probabilities, each at least 1e-300 and below 1.
     error_correction_efficiency : array_like
         f_EC >= 1; the leakage counts the errors of all detections that enter the key.
-    tail_bound : {"hoeffding", "chernoff"}
-        Bound between a count and its mean: Lim et al.'s, or the multiplicative Chernoff bound, inverted.
-    sampling_bound : {"lim2014", "exact", "exact_smoothing"}
+    tail_bound : {"hoeffding", "chernoff", "yin2020", "zhang2017", "zhang2017_simplified", "binomial", "kato2020"}
+        Bound between a count and its mean, see `mean_bounds`; Lim et al. use Hoeffding's.
+    sampling_bound : {"lim2014", "exact", "exact_smoothing", "serfling", "yin2020"}
         "lim2014": Lim et al.'s gamma where the exact tail allows it, else the exact tail. "exact": always the tail,
         failing with probability eps. "exact_smoothing": with eps squared, as the smoothing of the entropy asks.
+        "serfling": Serfling's inequality, with eps. "yin2020": gamma of Yin et al. 2020 where the exact tail allows it.
     key_from : {"signal", "all"}
         Whether key is made of the signal's detections only, or of all.
+    predicted_shares : array_like, shape (..., 9), optional
+        For "kato2020", which refuses without: share of each intensity among key counts, test counts and test errors, as
+        predicted before the run. A poor prediction costs key, no security; one taken from the counts is no prediction.
     threads : int
         Threads over the leading dimension of the batch.
 
@@ -149,9 +219,12 @@ def lim2014(
     >>> bool(key.key_length > 0), int(key.status)
     (True, 0)
     """
+    predicted = (
+        _needed(predicted_shares, "predicted_shares") if tail_bound == "kato2020" else None  # else it is not looked at
+    )
     return Lim2014(
         *evaluate(
-            KERNELS["lim2014"],
+            KERNELS["lim2014" if predicted is None else "lim2014_predicted"],
             key_counts,
             key_errors,
             test_counts,
@@ -165,6 +238,7 @@ def lim2014(
             _code(TAIL_BOUNDS, tail_bound, "tail_bound"),
             _code(SAMPLING_BOUNDS, sampling_bound, "sampling_bound"),
             _code(KEY_SOURCES, key_from, "key_from"),
+            *(() if predicted is None else (predicted,)),
             threads=threads,
         )
     )
@@ -184,6 +258,9 @@ def one_decoy(
     error_correction_efficiency: ArrayLike,
     proof: str,
     sampling_bound: str = "own",
+    tail_bound: str = "hoeffding",
+    key_from: str = "all",
+    predicted_shares: ArrayLike | None = None,
     threads: int = 1,
 ) -> Lim2014:
     r"""Return the secret key length of one block of decoy-state BB84 with one decoy.
@@ -211,10 +288,17 @@ def one_decoy(
         f_EC >= 1; the leakage counts the errors of all detections of the key basis, from both intensities.
     proof : {"rusca2018", "wiesemann2026"}
         Whose bound.
-    sampling_bound : {"own", "exact", "exact_smoothing"}
+    sampling_bound : {"own", "exact", "exact_smoothing", "serfling", "yin2020"}
         "own": the proof's; of Rusca et al. gamma where the exact hypergeometric tail allows it, else that tail; of
         Wiesemann et al. Serfling's inequality. "exact": the exact tail (for Wiesemann et al. at the squared failure
         probability, as their smoothing asks). "exact_smoothing": the exact tail at the squared failure probability.
+        "serfling", "yin2020": as of `lim2014`, for Wiesemann et al. at the squared failure probability.
+    tail_bound : {"hoeffding", "chernoff", "yin2020", "zhang2017", "zhang2017_simplified", "binomial", "kato2020"}
+        As of `lim2014`; both papers have Hoeffding's only.
+    key_from : {"all", "signal"}
+        Both papers make key of all. The signal's share costs parts of epsilon, see docs/physics/tails.md.
+    predicted_shares : array_like, shape (..., 8), optional
+        As of `lim2014`, among key counts, key errors, test counts and test errors.
     threads : int
         Threads over the leading dimension of the batch.
 
@@ -271,6 +355,9 @@ def one_decoy(
             error_correction_efficiency,
             _code(ONE_DECOY_PROOFS, proof, "proof"),
             _code(ONE_DECOY_SAMPLING_BOUNDS, sampling_bound, "sampling_bound"),
+            _code(TAIL_BOUNDS, tail_bound, "tail_bound"),
+            _code(KEY_SOURCES, key_from, "key_from"),
+            _needed(predicted_shares, "predicted_shares") if tail_bound == "kato2020" else np.full(8, np.nan),
             threads=threads,
         )
     )
@@ -370,6 +457,7 @@ def variable_length(
         sampling_bound = "exact" if intensities == 3 and proof == "variable-length" else "serfling"
     elif intensities == 2 and sampling_bound == "exact":
         raise ValueError("sampling_bound must be own or serfling with one decoy, not 'exact'")
+    closed_forms = {name: TAIL_BOUNDS[name] for name in ("hoeffding", "chernoff")}
     settings: tuple[ArrayLike, ...] = (
         key_counts,
         key_errors,
@@ -381,7 +469,7 @@ def variable_length(
         eps_secrecy,
         eps_correctness,
         error_correction_efficiency,
-        _code(TAIL_BOUNDS, tail_bound, "tail_bound"),
+        _code(closed_forms, tail_bound, "tail_bound"),
     )
     sampling = _code(VARIABLE_LENGTH_SAMPLING_BOUNDS, sampling_bound, "sampling_bound")
     if intensities == 3:
@@ -503,6 +591,12 @@ def ma2005_infinite(
             threads=threads,
         )
     )
+
+
+def _needed(value: ArrayLike | None, what: str) -> ArrayLike:
+    if value is None:
+        raise ValueError(f"{what} is missing: Kato's inequality needs a prediction made before the run")
+    return value
 
 
 def _code(policies: Mapping[str, int], name: str, what: str) -> np.int8:

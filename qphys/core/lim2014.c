@@ -1,9 +1,11 @@
 /* Decoy-state BB84 with two decoys, finite key: Lim, Curty, Walenta, Xu, Zbinden, PRA 89, 022307 (2014), 1311.7129.
  * X is the key basis, Z the test basis; intensities mu1 > mu2 + mu3, mu2 > mu3 >= 0. Three stages: what depends on
- * settings only (once a row of lanes, if these are broadcast), the bounds, the key. See docs/physics/keys.md. */
+ * settings only (once a row of lanes, if these are broadcast), the bounds, the key. See docs/physics/keys.md, tails.md.
+ */
 #include "kernels.h"
 #include "sampling_bound.h"
 #include "status.h"
+#include "tail_bound.h"
 #include "vmath.h"
 
 enum input {
@@ -20,10 +22,10 @@ enum input {
     TAIL,
     SAMPLING,
     SOURCE,
-    INPUTS
+    INPUTS,
+    PREDICTED = INPUTS /* of lim2014_predicted: shares of key counts, test counts, test errors */
 };
-enum tail { HOEFFDING, CHERNOFF };
-enum sampling { LIM_2014, EXACT, EXACT_SMOOTHING };
+enum sampling { LIM_2014, EXACT, EXACT_SMOOTHING, SERFLING, YIN_2020_GAMMA };
 enum source { SIGNAL, ALL };
 
 /* What follows from the settings: intensities, probabilities, epsilons, policies. */
@@ -50,7 +52,7 @@ enum setting {
 #define LN_21 3.04452243772342299650
 #define LN_23 3.13549421592914969081
 
-static void settle(ptrdiff_t lanes, const double *const *in, double (*restrict set)[QPHYS_LANES]) {
+static void settle(ptrdiff_t lanes, const double *const *in, double (*restrict set)[QPHYS_LANES], int predicted) {
 #pragma omp simd
     for (ptrdiff_t i = 0; i < lanes; i++) {
         const double mu1 = in[MU][i], mu2 = in[MU + 1][i], mu3 = in[MU + 2][i];
@@ -95,8 +97,8 @@ static void settle(ptrdiff_t lanes, const double *const *in, double (*restrict s
 
         double fault = 0.0;
         fault = in[F_EC][i] >= 1.0 ? fault : STATUS_BAD_EFFICIENCY;
-        fault = (tail == HOEFFDING || tail == CHERNOFF) && (source == SIGNAL || source == ALL) &&
-                        (sampling == LIM_2014 || sampling == EXACT || sampling == EXACT_SMOOTHING)
+        const int has_tail = tail >= HOEFFDING && tail < TAILS && (tail != KATO_2020 || predicted);
+        fault = has_tail && (source == SIGNAL || source == ALL) && sampling >= LIM_2014 && sampling <= YIN_2020_GAMMA
                     ? vm_max(fault, 0.0)
                     : vm_max(fault, STATUS_BAD_OPTION);
         fault = eps_sec >= 1e-300 && eps_sec < 1.0 && eps_cor >= 1e-300 && eps_cor < 1.0 ? fault : STATUS_BAD_EPSILON;
@@ -109,18 +111,13 @@ static void settle(ptrdiff_t lanes, const double *const *in, double (*restrict s
     }
 }
 
-/* Bounds of the mean of a sum of independent trials from the sum itself, clipped to what a count can be. Hoeffding:
- * both sides by sqrt(total beta / 2). Multiplicative Chernoff, inverted: P(x <= E - t) <= exp(-t^2 / 2E) and P(x >= E +
- * t) <= exp(-t^2 / (2E + t)) (Yin et al. 2020 print -beta/2 in the lower one, which is looser). */
+/* The two inequalities that most ask for, clipped to what a count can be; see tail_bound.h. */
 QPHYS_INLINE double lower(double x, double hoeffding, double beta, int chernoff) {
-    const double inverted = x + 0.5 * beta - sqrt(2.0 * beta * x + 0.25 * beta * beta);
-    return vm_max(chernoff ? inverted : x - hoeffding, 0.0);
+    return vm_max(chernoff ? tb_chernoff_lower(x, beta) : x - hoeffding, 0.0);
 }
 QPHYS_INLINE double upper(double x, double hoeffding, double beta, int chernoff, double total) {
-    const double inverted = x + beta + sqrt(2.0 * beta * x + beta * beta);
-    return vm_min(chernoff ? inverted : x + hoeffding, total);
+    return vm_min(chernoff ? tb_chernoff_upper(x, beta) : x + hoeffding, total);
 }
-/* The other way: of `all` events, each taken with probability `share`, at least so many are taken. */
 QPHYS_INLINE double taken(double all, double share, double beta, int chernoff) {
     const double mean = share * all;
     const double spread = sqrt(chernoff ? 2.0 * beta * mean : 0.5 * beta * all);
@@ -130,14 +127,50 @@ QPHYS_INLINE double taken(double all, double share, double beta, int chernoff) {
 /* What the bounds hand on, a row each. */
 enum bound { VACUUM, SINGLE, TEST_SINGLE, TEST_SINGLE_ERROR, PHASE, GAMMA_ERRORS, USED, COUNT_FAULT, BOUNDS };
 
-/* `chernoff` is a constant where this is inlined: without it no lane asks for that tail bound. */
-QPHYS_INLINE void bound(ptrdiff_t lanes, const double *const *in, double (*restrict set)[QPHYS_LANES],
-                        double (*restrict to)[QPHYS_LANES], const int chernoff) {
+/* How a row of lanes gets the bounds of its counts: all by Hoeffding, by Hoeffding or Chernoff, or from a table. */
+enum mode { ONLY_HOEFFDING, CLOSED_FORMS, TABLE };
+enum count { X_1, X_2, X_3, Z_1, Z_2, Z_3, C_1, C_2, C_3, COUNTS };
+struct table {
+    _Alignas(64) double lower[COUNTS][QPHYS_LANES], upper[COUNTS][QPHYS_LANES];
+};
+
+static void tabulate(ptrdiff_t lanes, const double *const *in, double (*restrict set)[QPHYS_LANES], int predicted,
+                     struct table *restrict table, double *restrict fault) {
+    static const enum input first[3] = {KEY_COUNT, TEST_COUNT, TEST_ERROR};
+    double total[QPHYS_LANES], none[QPHYS_LANES];
+    for (ptrdiff_t i = 0; i < lanes; i++) {
+        none[i] = (double)NAN;
+        fault[i] = 0.0;
+    }
+    for (int group = 0; group < 3; group++) {
+        const double *const *x = in + first[group];
+        for (ptrdiff_t i = 0; i < lanes; i++)
+            total[i] = x[0][i] + x[1][i] + x[2][i];
+        for (int k = 0; k < 3; k++) {
+            const double *share = predicted ? in[PREDICTED + 3 * group + k] : none;
+            tb_fill(lanes, in[TAIL], x[k], total, set[BETA], share, table->lower[3 * group + k],
+                    table->upper[3 * group + k]);
+            for (ptrdiff_t i = 0; i < lanes; i++) {
+                const double wrong = share[i] * 0.0 == 0.0 ? STATUS_BAD_PROBABILITIES : STATUS_NOT_FINITE;
+                fault[i] = !predicted || in[TAIL][i] != KATO_2020 || (share[i] >= 0.0 && share[i] <= 1.0)
+                               ? fault[i]
+                               : vm_max(fault[i], wrong);
+            }
+        }
+    }
+}
+
+/* Bounds of both bases: vacuum and single-photon events, wrong ones of the test. `mode` is a constant where this is
+ * inlined. */
+QPHYS_INLINE void decoys(ptrdiff_t lanes, const double *const *in, double (*restrict set)[QPHYS_LANES],
+                         double (*restrict to)[QPHYS_LANES], const struct table *restrict table, const int mode) {
+#define LOWER(count, x, d) (mode == TABLE ? table->lower[count][i] : lower(x, d, beta, multiplicative))
+#define UPPER(count, x, d, total) (mode == TABLE ? table->upper[count][i] : upper(x, d, beta, multiplicative, total))
 #pragma omp simd
     for (ptrdiff_t i = 0; i < lanes; i++) {
         const double mu2 = in[MU + 1][i], mu3 = in[MU + 2][i];
         const double beta = set[BETA][i], tau0 = set[TAU0_KEY][i];
-        const int multiplicative = chernoff && in[TAIL][i] == CHERNOFF;
+        const int multiplicative = mode == CLOSED_FORMS && in[TAIL][i] == CHERNOFF;
 
         const double x1 = in[KEY_COUNT][i], x2 = in[KEY_COUNT + 1][i], x3 = in[KEY_COUNT + 2][i];
         const double a1 = in[KEY_ERROR][i], a2 = in[KEY_ERROR + 1][i], a3 = in[KEY_ERROR + 2][i];
@@ -148,36 +181,58 @@ QPHYS_INLINE void bound(ptrdiff_t lanes, const double *const *in, double (*restr
                              (a1 <= x1) & (a2 <= x2) & (a3 <= x3) & (c1 <= z1) & (c2 <= z2) & (c3 <= z3) &
                              (n_X <= QPHYS_LARGEST_COUNT) & (n_Z <= QPHYS_LARGEST_COUNT);
         const double finite = (n_X + n_Z + m_X + m_Z) * 0.0;
-        to[COUNT_FAULT][i] = finite == 0.0 ? (possible ? 0.0 : STATUS_BAD_COUNTS) : STATUS_NOT_FINITE;
+        const double fault = mode == TABLE ? to[COUNT_FAULT][i] : 0.0;
+        to[COUNT_FAULT][i] = finite == 0.0 ? (possible ? fault : vm_max(fault, STATUS_BAD_COUNTS)) : STATUS_NOT_FINITE;
 
         const double d_X = sqrt(0.5 * n_X * beta), d_Z = sqrt(0.5 * n_Z * beta), d_c = sqrt(0.5 * m_Z * beta);
         const double square = set[SQUARE][i], scale = set[SCALE][i], gap_inverse = set[GAP_INVERSE][i];
 
         const double W1 = set[WEIGHT_KEY][i], W2 = set[WEIGHT_KEY + 1][i], W3 = set[WEIGHT_KEY + 2][i];
-        const double vacuum = (mu2 * (W3 * lower(x3, d_X, beta, multiplicative)) -
-                               mu3 * (W2 * upper(x2, d_X, beta, multiplicative, n_X))) *
+        const double vacuum = (mu2 * (W3 * LOWER(X_3, x3, d_X)) - mu3 * (W2 * UPPER(X_2, x2, d_X, n_X))) *
                               gap_inverse; /* s_X0 / tau_0, Eq. 2 */
         const double S0 = vm_min(vm_max(vacuum, 0.0), n_X * set[TAU0_KEY_INVERSE][i]);
-        const double single = W2 * lower(x2, d_X, beta, multiplicative) -
-                              W3 * upper(x3, d_X, beta, multiplicative, n_X) -
-                              square * (W1 * upper(x1, d_X, beta, multiplicative, n_X) - S0);
-        const double s_X1 = vm_min(vm_max(set[TAU1_KEY][i] * scale * single, 0.0), n_X); /* Eq. 3 */
+        const double single =
+            W2 * LOWER(X_2, x2, d_X) - W3 * UPPER(X_3, x3, d_X, n_X) - square * (W1 * UPPER(X_1, x1, d_X, n_X) - S0);
+        to[VACUUM][i] = S0 * tau0;
+        to[SINGLE][i] = vm_min(vm_max(set[TAU1_KEY][i] * scale * single, 0.0), n_X); /* Eq. 3 */
 
         const double Y1 = set[WEIGHT_TEST][i], Y2 = set[WEIGHT_TEST + 1][i], Y3 = set[WEIGHT_TEST + 2][i];
-        const double test_vacuum = (mu2 * (Y3 * lower(z3, d_Z, beta, multiplicative)) -
-                                    mu3 * (Y2 * upper(z2, d_Z, beta, multiplicative, n_Z))) *
-                                   gap_inverse;
-        const double test_single = Y2 * lower(z2, d_Z, beta, multiplicative) -
-                                   Y3 * upper(z3, d_Z, beta, multiplicative, n_Z) -
-                                   square * (Y1 * upper(z1, d_Z, beta, multiplicative, n_Z) -
+        const double test_vacuum =
+            (mu2 * (Y3 * LOWER(Z_3, z3, d_Z)) - mu3 * (Y2 * UPPER(Z_2, z2, d_Z, n_Z))) * gap_inverse;
+        const double test_single = Y2 * LOWER(Z_2, z2, d_Z) - Y3 * UPPER(Z_3, z3, d_Z, n_Z) -
+                                   square * (Y1 * UPPER(Z_1, z1, d_Z, n_Z) -
                                              vm_min(vm_max(test_vacuum, 0.0), n_Z * set[TAU0_TEST_INVERSE][i]));
-        const double s_Z1 = vm_min(vm_max(set[TAU1_TEST][i] * scale * test_single, 0.0), n_Z);
-        const double wrong =
-            (Y2 * upper(c2, d_c, beta, multiplicative, m_Z) - Y3 * lower(c3, d_c, beta, multiplicative)) * gap_inverse;
-        const double v_Z1 = vm_min(vm_max(set[TAU1_TEST][i] * wrong, 0.0), m_Z); /* Eq. 4 */
+        to[TEST_SINGLE][i] = vm_min(vm_max(set[TAU1_TEST][i] * scale * test_single, 0.0), n_Z);
+        const double wrong = (Y2 * UPPER(C_2, c2, d_c, m_Z) - Y3 * LOWER(C_3, c3, d_c)) * gap_inverse;
+        to[TEST_SINGLE_ERROR][i] = vm_min(vm_max(set[TAU1_TEST][i] * wrong, 0.0), m_Z); /* Eq. 4 */
+    }
+#undef LOWER
+#undef UPPER
+}
 
-        const double c = s_Z1;
-        const double d = taken(s_X1, set[SINGLE_SHARE][i], beta, multiplicative);
+/* The part of the key's events that comes from the signal, where only that makes key. */
+QPHYS_INLINE void take(ptrdiff_t lanes, const double *const *in, double (*restrict set)[QPHYS_LANES],
+                       double (*restrict to)[QPHYS_LANES], const int mode) {
+    if (mode == TABLE) {
+        tb_take(lanes, in[TAIL], to[VACUUM], set[VACUUM_SHARE], set[BETA]);
+        tb_take(lanes, in[TAIL], to[SINGLE], set[SINGLE_SHARE], set[BETA]);
+        return;
+    }
+#pragma omp simd
+    for (ptrdiff_t i = 0; i < lanes; i++) {
+        const int multiplicative = mode == CLOSED_FORMS && in[TAIL][i] == CHERNOFF;
+        to[VACUUM][i] = taken(to[VACUUM][i], set[VACUUM_SHARE][i], set[BETA][i], multiplicative);
+        to[SINGLE][i] = taken(to[SINGLE][i], set[SINGLE_SHARE][i], set[BETA][i], multiplicative);
+    }
+}
+
+/* The phase error, as far as no search is needed. */
+static void sample(ptrdiff_t lanes, const double *const *in, double (*restrict set)[QPHYS_LANES],
+                   double (*restrict to)[QPHYS_LANES]) {
+#pragma omp simd
+    for (ptrdiff_t i = 0; i < lanes; i++) {
+        const double c = to[TEST_SINGLE][i], d = to[SINGLE][i], v_Z1 = to[TEST_SINGLE_ERROR][i], beta = set[BETA][i];
+        const double sampling = in[SAMPLING][i];
         const double some = v_Z1 > 0.0 ? v_Z1 : 1.0;
         const double odds = some * (c - some);         /* c^2 b (1-b) */
         const double inverse = 1.0 / ((c * d) * odds); /* the one division for what follows */
@@ -192,15 +247,27 @@ QPHYS_INLINE void bound(ptrdiff_t lanes, const double *const *in, double (*restr
         const double v = vm_ceil(v_Z1), k = vm_floor(c), n = vm_floor(d);
         const double m = vm_floor(n * phase) + 1.0;
         const int bounded = (k >= 1.0) & (n >= 2.0) & (b < 0.5);
-        const int usable = bounded & (in[SAMPLING][i] == LIM_2014) & (v_Z1 > 0.0) & (phase < 0.5) & (2.0 * m <= n);
+        const int usable = bounded & (sampling == LIM_2014) & (v_Z1 > 0.0) & (phase < 0.5) & (2.0 * m <= n);
         const int proven = usable & sb_proven_quickly(v, k, n, m, beta);
-        to[VACUUM][i] = taken(S0 * tau0, set[VACUUM_SHARE][i], beta, multiplicative);
-        to[SINGLE][i] = d;
-        to[TEST_SINGLE][i] = s_Z1;
-        to[TEST_SINGLE_ERROR][i] = v_Z1;
         to[PHASE][i] = usable ? phase : 0.5;
         to[USED][i] = proven ? USED_GAMMA : (bounded ? USED_OPEN : USED_NONE);
         to[GAMMA_ERRORS][i] = usable ? m : 0.0;
+    }
+    int others = 0;
+    for (ptrdiff_t i = 0; i < lanes; i++)
+        others |= in[SAMPLING][i] == SERFLING || in[SAMPLING][i] == YIN_2020_GAMMA;
+#pragma omp simd
+    for (ptrdiff_t i = 0; i < (others ? lanes : 0); i++) {
+        const double c = to[TEST_SINGLE][i], d = to[SINGLE][i], v_Z1 = to[TEST_SINGLE_ERROR][i], beta = set[BETA][i];
+        const int serfling = in[SAMPLING][i] == SERFLING, yin = in[SAMPLING][i] == YIN_2020_GAMMA;
+        const double b = v_Z1 / c, n = vm_floor(d);
+        const double phase = b + (serfling ? sb_serfling(c, d, 0.5 * beta) : sb_yin(b, c, d, beta));
+        const double m = vm_floor(n * phase) + 1.0;
+        const int bounded = (serfling | yin) & (to[USED][i] == USED_OPEN) & (phase < 0.5);
+        const int usable = bounded & (serfling | ((v_Z1 > 0.0) & (2.0 * m <= n)));
+        to[PHASE][i] = usable ? phase : to[PHASE][i];
+        to[GAMMA_ERRORS][i] = usable & yin ? m : to[GAMMA_ERRORS][i];
+        to[USED][i] = serfling ? (usable ? USED_SERFLING : USED_NONE) : to[USED][i];
     }
 }
 
@@ -215,6 +282,8 @@ static void bound_by_tail(ptrdiff_t lanes, const double *const *in, double (*res
     }
     sb_close(lanes, good, to[TEST_SINGLE_ERROR], to[TEST_SINGLE], to[SINGLE], log_eps, to[GAMMA_ERRORS], to[PHASE],
              to[USED]);
+    for (ptrdiff_t i = 0; i < lanes; i++)
+        to[USED][i] = in[SAMPLING][i] == YIN_2020_GAMMA && to[USED][i] == USED_GAMMA ? USED_YIN : to[USED][i];
 }
 
 static void make_key(ptrdiff_t lanes, const double *const *in, double *const *out, double (*restrict set)[QPHYS_LANES],
@@ -254,21 +323,37 @@ static void make_key(ptrdiff_t lanes, const double *const *in, double *const *ou
     }
 }
 
-LANE_KERNEL(lim2014) {
+static void whole_key(ptrdiff_t lanes, const double *const *in, double *const *out, uint64_t constant, int predicted) {
     _Alignas(64) double set[SETTINGS][QPHYS_LANES], to[BOUNDS][QPHYS_LANES];
+    struct table table;
     const uint64_t settings = ((UINT64_C(1) << INPUTS) - 1) & ~((UINT64_C(1) << MU) - 1);
     const int hoisted = (constant & settings) == settings;
-    settle(hoisted ? 1 : lanes, in, set);
+    settle(hoisted ? 1 : lanes, in, set, predicted);
     for (int row = 0; hoisted && row < SETTINGS; row++)
         for (ptrdiff_t i = 1; i < lanes; i++)
             set[row][i] = set[row][0];
-    int chernoff = 0;
-    for (ptrdiff_t i = 0; i < lanes; i++)
+    int chernoff = 0, other = 0;
+    for (ptrdiff_t i = 0; i < lanes; i++) {
         chernoff |= in[TAIL][i] == CHERNOFF;
-    if (chernoff)
-        bound(lanes, in, set, to, 1);
-    else
-        bound(lanes, in, set, to, 0);
+        other |= in[TAIL][i] > CHERNOFF;
+    }
+    if (other) {
+        tabulate(lanes, in, set, predicted, &table, to[COUNT_FAULT]);
+        decoys(lanes, in, set, to, &table, TABLE);
+        take(lanes, in, set, to, TABLE);
+    } else if (chernoff) {
+        decoys(lanes, in, set, to, &table, CLOSED_FORMS);
+        take(lanes, in, set, to, CLOSED_FORMS);
+    } else {
+        decoys(lanes, in, set, to, &table, ONLY_HOEFFDING);
+        take(lanes, in, set, to, ONLY_HOEFFDING);
+    }
+    sample(lanes, in, set, to);
     bound_by_tail(lanes, in, set, to);
     make_key(lanes, in, out, set, to);
 }
+
+LANE_KERNEL(lim2014) { whole_key(lanes, in, out, constant, 0); }
+
+/* The same with a prediction, made before the run, of each intensity's share of counts and errors. */
+LANE_KERNEL(lim2014_predicted) { whole_key(lanes, in, out, constant, 1); }

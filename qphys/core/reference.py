@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from qphys.core.reference_tails import mean_bounds, taken_lower
+
 Array = np.ndarray[Any, Any]
 
 
@@ -83,6 +85,20 @@ def _worst(faults: list[tuple[Any, int]]) -> Array:
     return np.asarray(np.max(np.stack(np.broadcast_arrays(*[np.where(fault, code, 0) for fault, code in faults])), axis=0))
 
 
+def yin2020_gamma(rate: Array, k: Array, n: Array, beta: Array) -> Array:
+    """Return gamma of Yin et al. 2020 for the test's error rate; no bound by itself."""
+    size, variance = np.maximum(n, k) / (n + k), rate * (1 - rate)
+    g = (n + k) / (n * k) * (np.log((n + k) / (2 * np.pi * n * k * variance)) + 2 * beta)
+    return np.asarray(((1 - 2 * rate) * size * g + np.sqrt(size**2 * g**2 + 4 * variance * g)) / (2 + 2 * size**2 * g))
+
+
+def _prediction_faults(tail: Array, shares: Array) -> list[tuple[Any, int]]:
+    """Faults of what Kato's inequality needs: a share for every count."""
+    asked = tail == 6
+    impossible = np.any((shares < 0) | (shares > 1), axis=0)
+    return [(asked & impossible, 8), (asked & np.any(~np.isfinite(shares), axis=0), 11)]
+
+
 @np.errstate(all="ignore")
 def lim2014(
     key_counts: ArrayLike,
@@ -98,11 +114,13 @@ def lim2014(
     tail_bound: ArrayLike,
     sampling_bound: ArrayLike,
     key_from: ArrayLike,
+    predicted_shares: ArrayLike | None = None,
     *,
     clip: bool = True,
 ) -> tuple[Array, Array, Array, Array, Array, Array, Array, Array, Array]:
     """Return key length, s_0, s_1, s_Z1, v_Z1, phase error, leakage, sampling bound used and status; see lim2014.c.
 
+    With `predicted_shares` (of key counts, test counts, test errors) it is the twin of ``lim2014_predicted``.
     Without `clip` the bounds of counts and of vacuum events may fall below 0 or rise above the total, as in Fig. 1 of
     the paper; the kernel always clips.
     """
@@ -114,65 +132,71 @@ def lim2014(
         np.asarray(e, dtype=np.float64) for e in (eps_secrecy, eps_correctness, error_correction_efficiency)
     )
     tail, sampling, source = (np.asarray(code) for code in (tail_bound, sampling_bound, key_from))
-    signal, chernoff = source == 0, tail == 1
+    signal = source == 0
     mu1, mu2, mu3 = mu
 
     terms = np.where(signal, 23.0, 21.0)
     beta = np.log(terms / eps_sec)
 
-    def below(count: Array, total: Array) -> Array:
-        inverted = count + beta / 2 - np.sqrt(2 * beta * count + beta**2 / 4)
-        bound = np.where(chernoff, inverted, count - np.sqrt(total * beta / 2))
-        return np.maximum(bound, 0.0) if clip else bound
+    shares = np.full(9, np.nan) if predicted_shares is None else np.moveaxis(np.asarray(predicted_shares), -1, 0)
 
-    def above(count: Array, total: Array) -> Array:
-        inverted = count + beta + np.sqrt(2 * beta * count + beta**2)
-        bound = np.where(chernoff, inverted, count + np.sqrt(total * beta / 2))
-        return np.minimum(bound, total) if clip else bound
+    def interval(count: Array, total: Array, which: int) -> tuple[Array, Array]:
+        lower, upper = mean_bounds(count, total, beta, tail, shares[which])
+        if clip:
+            return lower, upper
+        chernoff = tail == 1
+        lower = count + beta / 2 - np.sqrt(2 * beta * count + beta**2 / 4)
+        upper = count + beta + np.sqrt(2 * beta * count + beta**2)
+        spread = np.sqrt(total * beta / 2)
+        return np.where(chernoff, lower, count - spread), np.where(chernoff, upper, count + spread)
 
     def tau(order: int, probability: Array) -> Array:
         return np.asarray(sum(w * np.exp(-number) * number**order for w, number in zip(probability, mu, strict=True)))
 
-    def decoys(count: Array, probability: Array) -> tuple[Array, Array]:
+    def decoys(count: Array, probability: Array, which: int) -> tuple[Array, Array]:
         """Return the bounds of vacuum and of single-photon events, Eqs 2 and 3."""
         total = count[0] + count[1] + count[2]
+        low, high = (np.stack(side) for side in zip(*(interval(count[k], total, which + k) for k in range(3)), strict=True))
         w1, w2, w3 = (np.exp(number) / weight for number, weight in zip(mu, probability, strict=True))
         tau0, tau1 = tau(0, probability), tau(1, probability)
-        vacuum = tau0 * (mu2 * w3 * below(count[2], total) - mu3 * w2 * above(count[1], total)) / (mu2 - mu3)
+        vacuum = tau0 * (mu2 * w3 * low[2] - mu3 * w2 * high[1]) / (mu2 - mu3)
         vacuum = np.clip(vacuum, 0.0, total) if clip else vacuum
-        rest = w1 * above(count[0], total) - vacuum / tau0
-        single = w2 * below(count[1], total) - w3 * above(count[2], total) - (mu2**2 - mu3**2) / mu1**2 * rest
+        rest = w1 * high[0] - vacuum / tau0
+        single = w2 * low[1] - w3 * high[2] - (mu2**2 - mu3**2) / mu1**2 * rest
         single = tau1 * mu1 * single / (mu1 * (mu2 - mu3) - mu2**2 + mu3**2)
         return vacuum, np.clip(single, 0.0, total)
 
     def taken(events: Array, share: Array) -> Array:
-        spread = np.sqrt(np.where(chernoff, 2 * beta * share * events, beta * events / 2))
-        return np.where(signal, np.maximum(share * events - spread, 0.0), events)
+        return np.where(signal, taken_lower(events, share, beta, tail), events)
 
-    s0, s1 = decoys(x, p)
+    s0, s1 = decoys(x, p, 0)
     s0 = taken(s0, p[0] * np.exp(-mu1) / tau(0, p))
     s1 = taken(s1, p[0] * np.exp(-mu1) * mu1 / tau(1, p))
-    _, s_z1 = decoys(z, q)
+    _, s_z1 = decoys(z, q, 3)
     wrong = c[0] + c[1] + c[2]
     _, w2, w3 = (np.exp(number) / weight for number, weight in zip(mu, q, strict=True))
-    v_z1 = tau(1, q) * (w2 * above(c[1], wrong) - w3 * below(c[2], wrong)) / (mu2 - mu3)  # Eq. 4
+    v_z1 = tau(1, q) * (w2 * interval(c[1], wrong, 7)[1] - w3 * interval(c[2], wrong, 8)[0]) / (mu2 - mu3)  # Eq. 4
     v_z1 = np.clip(v_z1, 0.0, wrong) if clip else v_z1
 
     b = v_z1 / s_z1
     sizes = (s_z1 + s1) / (s_z1 * s1)
     gamma = np.sqrt(sizes * (1 - b) * b / np.log(2) * (np.log2(sizes / ((1 - b) * b)) + 2 * beta / np.log(2)))  # Eq. 5
     whole = np.ceil(v_z1), np.floor(s_z1), np.floor(s1)
-    m = np.floor(whole[2] * (b + gamma)) + 1
     bounded = (whole[1] >= 1) & (whole[2] >= 2) & (b < 0.5)
-    usable = bounded & (sampling == 0) & (v_z1 > 0) & (b + gamma < 0.5) & (2 * m <= whole[2])
+    serfling = b + np.sqrt(sizes * (s_z1 + 1) / s_z1 * beta / 2)
+    by_serfling = bounded & (sampling == 3) & (serfling < 0.5)
+    gamma = np.where(sampling == 4, yin2020_gamma(b, s_z1, s1, beta), gamma)
+    m = np.floor(whole[2] * (b + gamma)) + 1
+    usable = bounded & np.isin(sampling, [0, 4]) & (v_z1 > 0) & (b + gamma < 0.5) & (2 * m <= whole[2])
     by_gamma = usable & (log_tail(*whole, m) <= -beta)
     log_eps = np.where(sampling == 2, -2 * beta, -beta)
-    open_rows = np.broadcast_to(bounded & ~by_gamma, np.broadcast_shapes(bounded.shape, log_eps.shape))
+    open_rows = np.broadcast_to(bounded & ~by_gamma & (sampling != 3), np.broadcast_shapes(bounded.shape, log_eps.shape))
     errors = np.full(open_rows.shape, np.nan)
     errors[open_rows] = errors_upper(*(np.broadcast_to(value, open_rows.shape)[open_rows] for value in (*whole, log_eps)))
     by_tail = ~np.isnan(errors)
     phase = np.where(by_gamma, b + gamma, np.where(by_tail, errors / whole[2], 0.5))
-    used = np.where(by_gamma, 1, np.where(by_tail, 2, 0))
+    phase = np.where(by_serfling, serfling, phase)
+    used = np.where(by_gamma, np.where(sampling == 4, 4, 1), np.where(by_serfling, 3, np.where(by_tail, 2, 0)))
 
     n = np.where(signal, x[0], x[0] + x[1] + x[2])
     rate = np.where(n > 0, np.where(signal, a[0], a[0] + a[1] + a[2]) / np.where(n > 0, n, 1.0), 0.0)
@@ -190,7 +214,9 @@ def lim2014(
             ((np.sum(p, axis=0) > 1 + 1e-9) | (np.sum(q, axis=0) > 1 + 1e-9), 8),
             ((eps_sec < 1e-300) | (eps_sec >= 1) | (eps_cor < 1e-300) | (eps_cor >= 1), 7),
             (f < 1, 6),
-            (~np.isin(tail, [0, 1]) | ~np.isin(sampling, [0, 1, 2]) | ~np.isin(source, [0, 1]), 5),
+            ((tail < 0) | (tail > (5 if predicted_shares is None else 6)), 5),
+            (~np.isin(sampling, range(5)) | ~np.isin(source, [0, 1]), 5),
+            *([] if predicted_shares is None else _prediction_faults(tail, shares)),
         ]
     )
     status = np.where(key > 0, 0, 1)
@@ -217,6 +243,9 @@ def one_decoy(
     error_correction_efficiency: ArrayLike,
     proof: ArrayLike,
     sampling_bound: ArrayLike,
+    tail_bound: ArrayLike,
+    key_from: ArrayLike,
+    predicted_shares: ArrayLike,
 ) -> tuple[Array, Array, Array, Array, Array, Array, Array, Array, Array]:
     """Return key length, s_0, s_1, s_Z1, v_Z1, phase error, leakage, sampling bound used and status; see one_decoy.c."""
     vectors = (key_counts, key_errors, test_counts, test_errors, mean_photon_numbers, key_probabilities, test_probabilities)
@@ -224,55 +253,70 @@ def one_decoy(
     eps_sec, eps_cor, f = (
         np.asarray(e, dtype=np.float64) for e in (eps_secrecy, eps_correctness, error_correction_efficiency)
     )
-    proof, sampling = np.asarray(proof), np.asarray(sampling_bound)
-    corrected = proof == 1
+    proof, sampling, tail, source = (np.asarray(code) for code in (proof, sampling_bound, tail_bound, key_from))
+    shares = np.moveaxis(np.asarray(predicted_shares, dtype=np.float64), -1, 0)
+    corrected, signal = proof == 1, source == 0
     mu1, mu2 = mu
-    beta = np.log(np.where(corrected, 15.0, 19.0) / eps_sec)
+    beta = np.log(np.where(corrected, 15 + signal, 19 + 2 * signal) / eps_sec)
 
-    def decoy(count: Array, error: Array, probability: Array) -> tuple[Array, Array, Array]:
+    def decoy(count: Array, error: Array, probability: Array, which: int) -> tuple[Array, Array, Array]:
         """Return the bounds of vacuum, of single-photon and of wrong single-photon events, Eqs 1 to 4."""
         n, m = count[0] + count[1], error[0] + error[1]
-        d_n, d_m = np.sqrt(n * beta / 2), np.sqrt(m * beta / 2)
         w1, w2 = (np.exp(number) / weight for number, weight in zip(mu, probability, strict=True))
         tau0 = probability[0] * np.exp(-mu1) + probability[1] * np.exp(-mu2)
         tau1 = probability[0] * np.exp(-mu1) * mu1 + probability[1] * np.exp(-mu2) * mu2
-        n1, n2 = np.minimum(count[0] + d_n, n), np.maximum(count[1] - d_n, 0)
-        m1, m2 = (np.minimum(one + d_m, m) for one in error)
+        _, n1 = mean_bounds(count[0], n, beta, tail, shares[which])
+        n2, _ = mean_bounds(count[1], n, beta, tail, shares[which + 1])
+        _, m1 = mean_bounds(error[0], m, beta, tail, shares[which + 2])
+        m2_lower, m2 = mean_bounds(error[1], m, beta, tail, shares[which + 3])
+        # the means of both counts add up to n; Wiesemann et al. have a part of epsilon for one bound of the two
+        n1 = np.where(tail == 0, n1, np.where(corrected, n - n2, np.minimum(n1, n - n2)))
+        m1 = np.where(tail == 0, m1, np.where(corrected, m - m2_lower, np.minimum(m1, m - m2_lower)))
         vacuum = tau0 / (mu1 - mu2) * (mu1 * w2 * n2 - mu2 * w1 * n1)
         wrong = np.where(corrected, np.minimum(w1 * m1, w2 * m2), w2 * m2)
-        vacuum_upper = np.minimum(2 * (tau0 * wrong + d_n), n)
+        # half of the s vacuum events err: s/2 - sqrt(s beta / 2) <= tau0 wrong, with n under the root as of the papers
+        own = 2 * tau0 * wrong + beta + np.sqrt(beta**2 + 4 * beta * tau0 * wrong)
+        vacuum_upper = np.where(tail == 0, 2 * (tau0 * wrong + np.sqrt(n * beta / 2)), own)
+        vacuum_upper = np.minimum(vacuum_upper, n)
         rest = (mu1**2 - mu2**2) / mu1**2 * vacuum_upper / tau0
         single = tau1 * mu1 / (mu2 * (mu1 - mu2)) * (w2 * n2 - mu2**2 / mu1**2 * w1 * n1 - rest)
-        single_error = tau1 / (mu1 - mu2) * (w1 * m1 - w2 * np.maximum(error[1] - d_m, 0))
+        single_error = tau1 / (mu1 - mu2) * (w1 * m1 - w2 * m2_lower)
         return np.clip(vacuum, 0, n), np.clip(single, 0, n), np.clip(single_error, 0, m)
 
-    s0, s1, _ = decoy(x, a, p)
-    _, s_z1, v_z1 = decoy(z, c, q)
+    s0, s1, _ = decoy(x, a, p, 0)
+    _, s_z1, v_z1 = decoy(z, c, q, 4)
+    light = p[0] * np.exp(-mu1), p[1] * np.exp(-mu2)
+    s0 = np.where(signal, taken_lower(s0, light[0] / (light[0] + light[1]), beta, tail), s0)
+    s1 = np.where(signal, taken_lower(s1, light[0] * mu1 / (light[0] * mu1 + light[1] * mu2), beta, tail), s1)
     b = v_z1 / s_z1
     sizes = (s_z1 + s1) / (s_z1 * s1)
     lim = np.log2(21**2 / eps_sec**2)
     gamma = np.sqrt(sizes * (1 - b) * b / np.log(2) * (np.log2(sizes / ((1 - b) * b)) + lim))  # Eq. 5a
-    serfling = np.sqrt(sizes * (s_z1 + 1) / s_z1 * beta)  # Eq. 5b
+    depth = np.where(corrected, 2, 1)
+    serfling = np.sqrt(sizes * (s_z1 + 1) / s_z1 * beta * depth / 2)  # Eq. 5b
+    gamma = np.where(sampling == 4, yin2020_gamma(b, s_z1, s1, depth * beta), gamma)
+    with_serfling = (sampling == 3) | (corrected & (sampling == 0))
+    with_gamma = (sampling == 4) | (~corrected & (sampling == 0))
     whole = np.ceil(v_z1), np.floor(s_z1), np.floor(s1)
     enough = (whole[1] >= 1) & (whole[2] >= 2) & (b < 0.5)
-    by_serfling = enough & corrected & (sampling == 0) & (b + serfling < 0.5)
+    by_serfling = enough & with_serfling & (b + serfling < 0.5)
     m = np.floor(whole[2] * (b + gamma)) + 1
     log_eps = np.where((sampling == 2) | corrected, -2 * beta, -beta)
-    usable = enough & ~corrected & (sampling == 0) & (v_z1 > 0) & (b + gamma < 0.5) & (2 * m <= whole[2])
+    usable = enough & with_gamma & (v_z1 > 0) & (b + gamma < 0.5) & (2 * m <= whole[2])
     by_gamma = usable & (log_tail(*whole, m) <= log_eps)
-    open_rows = enough & ~by_gamma & ~(corrected & (sampling == 0))
+    open_rows = enough & ~by_gamma & ~with_serfling
     open_rows = np.broadcast_to(open_rows, np.broadcast_shapes(open_rows.shape, log_eps.shape))
     errors = np.full(open_rows.shape, np.nan)
     errors[open_rows] = errors_upper(*(np.broadcast_to(value, open_rows.shape)[open_rows] for value in (*whole, log_eps)))
     by_tail = ~np.isnan(errors)
     phase = np.where(by_tail, errors / whole[2], 0.5)
     phase = np.where(by_gamma, b + gamma, np.where(by_serfling, b + serfling, phase))
-    used = np.where(by_gamma, 1, np.where(by_serfling, 3, np.where(by_tail, 2, 0)))
+    used = np.where(by_gamma, np.where(sampling == 4, 4, 1), np.where(by_serfling, 3, np.where(by_tail, 2, 0)))
 
-    n = x[0] + x[1]
-    rate = np.where(n > 0, (a[0] + a[1]) / np.where(n > 0, n, 1.0), 0.0)
+    n = np.where(signal, x[0], x[0] + x[1])
+    rate = np.where(n > 0, np.where(signal, a[0], a[0] + a[1]) / np.where(n > 0, n, 1.0), 0.0)
     leak = f * n * _entropy(rate)
-    cost = np.where(corrected, 4 * np.log2(15 / (2**0.25 * eps_sec)), 6 * np.log2(19 / eps_sec)) + np.log2(2 / eps_cor)
+    cost = np.where(corrected, 4 * beta / np.log(2) - 1, 6 * beta / np.log(2)) + np.log2(2 / eps_cor)
     key = np.floor(np.where(corrected, 0.0, s0) + s1 * (1 - _entropy(phase)) - leak - cost)  # Eq. 6
 
     finite = sum(np.sum(value, axis=0) for value in (x, a, z, c, mu, p, q)) + eps_sec + eps_cor + f
@@ -286,7 +330,9 @@ def one_decoy(
             ((np.sum(p, axis=0) > 1 + 1e-9) | (np.sum(q, axis=0) > 1 + 1e-9), 8),
             ((eps_sec < 1e-300) | (eps_sec >= 1) | (eps_cor < 1e-300) | (eps_cor >= 1), 7),
             (f < 1, 6),
-            (~np.isin(proof, [0, 1]) | ~np.isin(sampling, [0, 1, 2]), 5),
+            (~np.isin(proof, [0, 1]) | ~np.isin(sampling, range(5)), 5),
+            (~np.isin(tail, range(7)) | ~np.isin(source, [0, 1]), 5),
+            *_prediction_faults(tail, shares),
         ]
     )
     status = np.where(key > 0, 0, 1)

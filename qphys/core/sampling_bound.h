@@ -131,8 +131,23 @@ static inline void sb_errors_upper(ptrdiff_t lanes, const double *restrict v, co
     }
 }
 
+/* Serfling's inequality, Ann. Stat. 2, 39 (1974): the key's error rate above that of the test by at most this, but with
+ * exp(-beta). It falls with k and n, so that lower bounds may stand for them. */
+QPHYS_INLINE double sb_serfling(double k, double n, double beta) {
+    return sqrt((k + n) * (k + 1.0) / (k * n * k) * beta);
+}
+
+/* gamma of Yin et al., Sci. Rep. 10, 14312 (2020), for the test's error rate b; no bound by itself, used where the
+ * exact tail allows it. It rests on a normal approximation, as that of Lim et al. 2014, with the next term. */
+QPHYS_INLINE double sb_yin(double b, double k, double n, double beta) {
+    const double all = n + k, variance = b * (1.0 - b), size = vm_max(n, k) / all;
+    const double G = all / (n * k) * (vm_log_normal(all / (2.0 * VM_PI * (n * k) * variance)) + 2.0 * beta);
+    const double AG = size * G;
+    return ((1.0 - 2.0 * b) * AG + sqrt(AG * AG + 4.0 * variance * G)) / (2.0 + 2.0 * (size * AG));
+}
+
 /* Which bound gave a lane's phase errors; OPEN: not yet decided. */
-enum used { USED_NONE, USED_GAMMA, USED_EXACT, USED_SERFLING, USED_OPEN };
+enum used { USED_NONE, USED_GAMMA, USED_EXACT, USED_SERFLING, USED_YIN, USED_OPEN };
 
 /* Decide the lanes that are OPEN: the phase error that stands there (gamma of Lim et al. 2014, a whole number
  * `gamma_errors` of errors, 0: none) where the tail allows it, else the tail's own bound, else none. They are moved

@@ -239,6 +239,7 @@ def _lim2014(n: Floats, m: Floats, mu: Floats, probability: Floats, settings: An
         tail_bound=settings.tail_bound,
         sampling_bound="lim2014" if settings.sampling_bound == "own" else settings.sampling_bound,
         key_from=settings.key_from,
+        predicted_shares=_of_kato(mu, probability, settings, "key counts", "test counts", "test errors"),
     )
     return _told_by(bound)
 
@@ -259,8 +260,34 @@ def _one_decoy(n: Floats, m: Floats, mu: Floats, probability: Floats, settings: 
         error_correction_efficiency=settings.error_correction_efficiency,
         proof=settings.proof,
         sampling_bound=settings.sampling_bound,
+        tail_bound=settings.tail_bound,
+        key_from=settings.key_from,
+        predicted_shares=_of_kato(mu, probability, settings, "key counts", "key errors", "test counts", "test errors"),
     )
     return _told_by(bound)
+
+
+def _of_kato(mu: Floats, probability: Floats, settings: AnalysisSettings, *groups: str) -> Floats | None:
+    """Predicted share of each intensity in every group of counts, (..., groups x intensities); None where not needed."""
+    if settings.tail_bound != "kato2020":
+        return None
+    number = mu.shape[-1]
+    batch = np.broadcast_shapes(mu.shape[:-1], probability.shape[:-2])
+    shares = []
+    for group in groups:
+        basis, kind = group.split()
+        if settings.kato_prediction == "linear":
+            light = probability[..., 0 if basis == "key" else 1] * mu
+            share = error_rate(light, light.sum(axis=-1, keepdims=True))
+        else:
+            told = np.asarray(settings.kato_prediction, dtype=np.float64)
+            share = told[number:] if kind == "errors" and len(told) > number else told[:number]
+        shares.append(np.broadcast_to(share, (*batch, number)))
+    return np.concatenate(shares, axis=-1)
+
+
+def _pair(groups: list[Floats], first: int) -> tuple[Floats, Floats]:
+    return groups[first], groups[first + 1]
 
 
 def _variable_length(n: Floats, m: Floats, mu: Floats, probability: Floats, settings: AnalysisSettings) -> Block:
@@ -299,6 +326,7 @@ def _linear_programme(n: Floats, m: Floats, mu: Floats, probability: Floats, set
         possible = (probability >= linear_programme.RAREST).all(axis=(-2, -1))
     wrong_settings = np.where(falling, 0, core.STATUS["intensities_break_the_conditions_of_the_bound"])
     fault = np.maximum(fault, np.where(possible, wrong_settings, core.STATUS["impossible_probabilities"]))
+    predicted = _of_kato(mu, probability, settings, "key counts", "key errors", "test counts", "test errors")
     bounds = np.full((*fault.shape, 4), np.nan)  # s0, s1, s1 and wrong ones of the test basis
     for place in np.ndindex(fault.shape):
         if fault[place] == 0:
@@ -310,6 +338,7 @@ def _linear_programme(n: Floats, m: Floats, mu: Floats, probability: Floats, set
                     probability=probability[place][:, basis],
                     beta=beta,
                     tail_bound=settings.tail_bound,
+                    predicted_shares=None if predicted is None else _pair(np.split(predicted[place], 4), 2 * basis),
                 )
                 for basis in (0, 1)
             )
@@ -321,15 +350,28 @@ def _linear_programme(n: Floats, m: Floats, mu: Floats, probability: Floats, set
             )
     s0, s1, tested, wrong = np.moveaxis(bounds, -1, 0)
     unsolved = (fault == 0) & ~np.isfinite(bounds).all(axis=-1)
+    enters = slice(0, 1) if settings.key_from == "signal" else slice(None)
     with np.errstate(all="ignore"):
+        if settings.key_from == "signal":
+            dark = probability[..., 0] * np.exp(-mu)
+            light = dark * mu
+            tail = np.int8(core.TAIL_BOUNDS[settings.tail_bound])
+            s0, s1 = (
+                core.KERNELS["taken_lower"](events, of[..., 0] / of.sum(axis=-1), beta, tail)
+                for events, of in ((s0, dark), (s1, light))
+            )
         enough = (np.floor(tested) >= 1) & (np.floor(s1) >= 2) & (np.ceil(wrong) <= np.floor(tested))
         log_eps = -beta * (2 if settings.sampling_bound == "exact_smoothing" else 1)
         whole = (np.where(enough, f(a), 1.0) for f, a in ((np.ceil, wrong), (np.floor, tested), (np.floor, s1)))
         most = core.KERNELS["errors_upper"](*whole, log_eps)
-        bounded = enough & np.isfinite(most)
-        phase_error = np.where(bounded, most / np.floor(s1), 0.5)
-        bits = n[..., 0].sum(axis=-1)
-        rate = np.where(bits > 0, np.minimum(m[..., 0].sum(axis=-1) / bits, 0.5), 0.0)
+        phase_error = most / np.floor(s1)
+        if settings.sampling_bound == "serfling":
+            phase_error = wrong / tested + np.sqrt((s1 + tested) * (tested + 1) / (s1 * tested**2) * beta / 2)
+            phase_error = np.where(phase_error < 0.5, phase_error, np.nan)
+        bounded = enough & np.isfinite(phase_error)
+        phase_error = np.where(bounded, phase_error, 0.5)
+        bits = n[..., enters, 0].sum(axis=-1)
+        rate = np.where(bits > 0, np.minimum(m[..., enters, 0].sum(axis=-1) / bits, 0.5), 0.0)
         leakage = settings.error_correction_efficiency * bits * binary_entropy(rate)
         cost = PROOFS[settings.proof].bits_paid(security=security, correctness=correctness, intensities=intensities)
         length = np.floor(s0 + s1 * (1 - binary_entropy(phase_error)) - leakage - cost)
@@ -340,7 +382,8 @@ def _linear_programme(n: Floats, m: Floats, mu: Floats, probability: Floats, set
     status = np.where(fault > 0, fault, status).astype(np.int8)
     invalid = (fault > 0) | unsolved
     s0, s1, phase_error, leakage = (np.where(invalid, np.nan, a) for a in (s0, s1, phase_error, leakage))
-    used = np.where(bounded & ~invalid, core.SAMPLING_USED["exact"], core.SAMPLING_USED["none"]).astype(np.int8)
+    how = core.SAMPLING_USED["serfling" if settings.sampling_bound == "serfling" else "exact"]
+    used = np.where(bounded & ~invalid, how, core.SAMPLING_USED["none"]).astype(np.int8)
     return np.where(status == 0, length, 0.0), s0, s1, phase_error, leakage, used, status
 
 
@@ -468,8 +511,8 @@ def with_proof(settings: AnalysisSettings, intensities: int) -> AnalysisSettings
     Raises
     ------
     UserError
-        A one-decoy proof with a policy that its authors do not have, a linear programme with a key of the signal only,
-        a variable length with one decoy and the exact tail, or a fixed length for two blocks.
+        A policy that the proof does not have, Kato's inequality without a prediction for every intensity, a variable length
+        with one decoy and the exact tail, or a fixed length for two blocks.
 
     Examples
     --------
@@ -479,6 +522,7 @@ def with_proof(settings: AnalysisSettings, intensities: int) -> AnalysisSettings
     if settings.proof == "auto":
         settings = settings.model_copy(update={"proof": preferred(intensities, otherwise="lim2014")})
     PROOFS[settings.proof].check(settings)
+    _check_prediction(settings, intensities)
     if settings.fixed_length and settings.key_basis == "both":
         raise UserError("analysis.fixed_length is that of one block: set key_basis to 'Z' or 'X'")
     if settings.proof == "variable-length" and intensities == 2 and settings.sampling_bound == "exact":
@@ -487,6 +531,24 @@ def with_proof(settings: AnalysisSettings, intensities: int) -> AnalysisSettings
             "inequality), as its bound of the single photons follows errors of the key"
         )
     return settings
+
+
+def _check_prediction(settings: AnalysisSettings, intensities: int) -> None:
+    """Refuse Kato's inequality without shares that were told beforehand, one for each intensity."""
+    if settings.tail_bound != "kato2020" or not PROOFS[settings.proof].is_finite or settings.kato_prediction == "linear":
+        return
+    told, taken = settings.kato_prediction, PROOFS[settings.proof].intensities
+    if taken is not None and taken[0] == taken[1]:  # a one-decoy proof drops what a file has more
+        intensities = taken[0]
+    if told is None:
+        raise UserError(
+            "analysis.kato_prediction is missing: tail_bound = 'kato2020' needs 'linear' or shares fixed before the run"
+        )
+    if len(told) not in (intensities, 2 * intensities) or not all(0 <= share <= 1 for share in told):
+        raise UserError(
+            f"analysis.kato_prediction = {list(told)}: give {intensities} shares of counts between 0 and 1, from the "
+            f"brightest intensity on, or these and then {intensities} of errors"
+        )
 
 
 def sender_of(dataset: xr.Dataset, settings: AnalysisSettings) -> Sender:
@@ -692,6 +754,8 @@ def analyze_decoy_bb84(dataset: xr.Dataset, settings: AnalysisSettings) -> xr.Da
         if coord.dims in kept and coord.dims[0] in result.dims:
             result = result.assign_coords({str(name): coord})
     result.attrs |= {"proof": settings.proof, "security_claim": PROOFS[settings.proof].claim}
+    if beyond := PROOFS[settings.proof].beyond(settings):
+        result.attrs["beyond_the_proofs_text"] = ", ".join(beyond)
     if (parts := epsilon_parts(settings, len(sender.labels))) is not None:
         security, correctness = key_epsilons(settings)
         result.attrs |= {"security_epsilon_of_key": security, "correctness_epsilon_of_key": correctness}

@@ -8,10 +8,12 @@ multipliers y give one by weak duality, over all n, and the solver only has to f
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from qphys import core
 
 Floats = NDArray[np.float64]
 
@@ -55,37 +57,37 @@ def tail_parts(intensities: int) -> int:
 
 
 def intervals(
-    counts: Floats, total: float, *, beta: float, tail_bound: Literal["hoeffding", "chernoff"]
+    counts: Floats, total: float, *, beta: float, tail_bound: str, predicted_shares: Floats | None = None
 ) -> tuple[Floats, Floats]:
     r"""Bounds of the means of counts, each side but with probability :math:`e^{-\beta}`, clipped to [0, total].
-
-    .. math::
-        n^\pm = n \pm \sqrt{N \beta / 2}, \qquad
-        n^- = n + \beta/2 - \sqrt{2 \beta n + \beta^2/4}, \; n^+ = n + \beta + \sqrt{2 \beta n + \beta^2}
 
     Parameters
     ----------
     counts : ndarray
         Of each intensity [1], (K,).
     total : float
-        N, their sum [1].
+        Their sum [1].
     beta : float
         [1].
-    tail_bound : {"hoeffding", "chernoff"}
-        Left and right equation.
+    tail_bound : str
+        An inequality of :func:`qphys.core.mean_bounds`.
+    predicted_shares : ndarray, optional
+        For Kato's inequality: of each intensity [1], (K,).
 
     Returns
     -------
     lower, upper : ndarray
         (K,).
     """
-    if tail_bound == "hoeffding":
-        spread = np.sqrt(total * beta / 2)
-        lower, upper = counts - spread, counts + spread
-    else:
-        lower = counts + beta / 2 - np.sqrt(2 * beta * counts + beta**2 / 4)
-        upper = counts + beta + np.sqrt(2 * beta * counts + beta**2)
-    return np.maximum(lower, 0.0), np.minimum(upper, total)
+    if beta == 0:
+        return np.array(counts), np.array(counts)
+    return core.mean_bounds(
+        counts,
+        np.maximum(total, counts),  # rounding of the sum
+        log_inverse_epsilon=beta,
+        tail_bound=tail_bound,
+        predicted_share=predicted_shares,
+    )
 
 
 def intensity_given_photons(mean_photon_number: Floats, probability: Floats) -> tuple[Floats, Floats]:
@@ -125,7 +127,8 @@ def decoy_bounds(
     mean_photon_number: Floats,
     probability: Floats,
     beta: float,
-    tail_bound: Literal["hoeffding", "chernoff"],
+    tail_bound: str,
+    predicted_shares: tuple[Floats, Floats] | None = None,
 ) -> DecoyBounds:
     r"""Bound vacuum events, single-photon events and single-photon errors of one basis over all that the counts allow.
 
@@ -143,8 +146,12 @@ def decoy_bounds(
         Of each intensity, given the basis [1], (K,).
     beta : float
         :math:`\ln(1/\epsilon)` of each of :func:`tail_parts`.
-    tail_bound : {"hoeffding", "chernoff"}
-        See :func:`intervals`.
+    tail_bound : str
+        See :func:`intervals`. With all but Hoeffding's the errors of vacuum deviate by the number of vacuum events, not of
+        all, as of :func:`qphys.core.one_decoy`: :math:`v_0 \ge s/2 - \sqrt{s \beta / 2}`, :math:`s = r_0 + v_0`, is convex
+        in s, and a tangent of it is the row.
+    predicted_shares : pair of ndarray, optional
+        For Kato's inequality: of each intensity among the counts and among the errors, each (K,).
 
     Returns
     -------
@@ -161,24 +168,25 @@ def decoy_bounds(
     from scipy.optimize import linprog
 
     total, wrong = float(counts.sum()), float(errors.sum())
+    shares = predicted_shares or (None, None)
     if total <= 0:
         return DecoyBounds(vacuum_lower=0.0, single_photon_lower=0.0, single_photon_error_upper=0.0)
     given, beyond = intensity_given_photons(mean_photon_number, probability)
     columns = given.shape[1]
-    half = np.zeros((1, columns))
-    half[0, 0] = 0.5
-    # rows: counts, errors, vacuum; columns: right events, wrong events
-    matrix = np.block([[given, given], [np.zeros_like(given), given], [-half, half]])
     spread = np.sqrt(total * beta / 2)
-    low, high = (
-        np.concatenate([count, error, [vacuum]])
-        for count, error, vacuum in zip(
-            intervals(counts, total, beta=beta, tail_bound=tail_bound),
-            intervals(errors, wrong, beta=beta, tail_bound=tail_bound),
-            (-spread, total),
-            strict=True,
-        )
-    )
+    low_count, high_count = intervals(counts, total, beta=beta, tail_bound=tail_bound, predicted_shares=shares[0])
+    low_error, high_error = intervals(errors, wrong, beta=beta, tail_bound=tail_bound, predicted_shares=shares[1])
+    # rows: counts, errors, vacuum (v_0 >= slope (r_0 + v_0) - spread); columns: right events, wrong events
+    slope = 0.5
+    if tail_bound != "hoeffding" and beta > 0:
+        most = float(np.min(high_error / given[:, 0], initial=total, where=given[:, 0] > 0))
+        touch = min(beta + 2 * most + np.sqrt(beta * (beta + 4 * most)), total)
+        slope, spread = 0.5 - np.sqrt(beta / (8 * touch)), np.sqrt(touch * beta / 8)
+    of_vacuum = np.zeros((1, 2 * columns))
+    of_vacuum[0, [0, columns]] = -slope, 1 - slope
+    matrix = np.concatenate([np.block([[given, given], [np.zeros_like(given), given]]), of_vacuum])
+    low = np.concatenate([low_count, low_error, [-spread]])
+    high = np.concatenate([high_count, high_error, [total]])
     sums = np.kron(np.eye(2), np.ones((1, columns)))
     masses = np.array([total - wrong, wrong])
     scale = np.maximum(np.abs(high), 1.0) / total  # so that a row of few counts is not lost in the solver's tolerance

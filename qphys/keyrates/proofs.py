@@ -114,10 +114,11 @@ PARTS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Part of an epsilon budget -> what it pays for."""
 
-ONE_DECOY_OPTIONS: Final = MappingProxyType(
-    {"key_from": ("all",), "tail_bound": ("hoeffding",), "sampling_bound": ("own", "exact", "exact_smoothing")}
-)
+ONE_DECOY_OPTIONS: Final = MappingProxyType({"sampling_bound": ("own", "exact", "exact_smoothing", "serfling", "yin2020")})
+LINEAR_PROGRAMME_OPTIONS: Final = MappingProxyType({"sampling_bound": ("own", "exact", "exact_smoothing", "serfling")})
 
+OTHER_TAILS: Final = ("chernoff", "yin2020", "zhang2017", "zhang2017_simplified", "binomial", "kato2020")
+"""All but Hoeffding's, which the texts of Lim et al., Rusca et al. and Wiesemann et al. have."""
 
 VARIABLE_LENGTH_OPTIONS: Final = MappingProxyType(
     {"key_from": ("all",), "tail_bound": ("hoeffding", "chernoff"), "sampling_bound": ("own", "exact")}
@@ -171,6 +172,8 @@ class Proof:
     """Numbers of intensities for which settings that leave the proof open take this one."""
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Key of the settings -> values that the proof takes; a key that is absent takes all."""
+    beyond_text: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Key of the settings -> values that the authors do not have; why the proof holds with them stands in the docs."""
     shares: Shares = no_shares
     """How a block's secrecy epsilon is shared, see :data:`Shares`; parts of :data:`PARTS`."""
     joint_epsilon: Callable[[Any], bool] = _never
@@ -219,6 +222,11 @@ class Proof:
         fewest, most = self.intensities
         return fewest <= intensities and (most is None or intensities <= most)
 
+    def beyond(self, settings: Any) -> list[str]:
+        """Choices of the settings that the authors' text does not have, each "key = value"."""
+        chosen = ((name, getattr(settings, name)) for name in self.beyond_text)
+        return [f"{name} = {value}" for name, value in chosen if value in self.beyond_text[name]]
+
     def check(self, settings: Any) -> None:
         """Refuse what the proof cannot do.
 
@@ -250,17 +258,18 @@ def _lim2014(key_from: str, intensities: int) -> Mapping[str, int]:
 
 
 def _rusca2018(key_from: str, intensities: int) -> Mapping[str, int]:
-    return {"tail_bounds": 10} | SPLIT
+    return {"tail_bounds": 10 + (2 if key_from == "signal" else 0)} | SPLIT
 
 
 def _wiesemann2026(key_from: str, intensities: int) -> Mapping[str, int]:
     # The vacuum is not parted off, which saves a chain rule. Of two intensities one count deviates as the other, so that a
-    # basis has four tail bounds: detections, errors in either direction, errors of the vacuum.
-    return {"tail_bounds": 8} | SPLIT | {"chain_rules": 2}
+    # basis has four tail bounds: detections, errors in either direction, errors of the vacuum. The signal's share of single
+    # photons takes one more.
+    return {"tail_bounds": 8 + (1 if key_from == "signal" else 0)} | SPLIT | {"chain_rules": 2}
 
 
 def _linear_programme(key_from: str, intensities: int) -> Mapping[str, int]:
-    return {"tail_bounds": 2 * linear_programme.tail_parts(intensities)} | SPLIT
+    return {"tail_bounds": 2 * linear_programme.tail_parts(intensities) + (2 if key_from == "signal" else 0)} | SPLIT
 
 
 def _tomamichel2012(key_from: str, intensities: int) -> Mapping[str, int]:
@@ -313,6 +322,13 @@ PROOFS: Final[Mapping[str, Proof]] = MappingProxyType(
                 "Lim, Curty, Walenta, Xu, Zbinden, PRA 89, 022307 (2014)",
                 intensities=(3, 3),
                 preferred_for=(3,),
+                beyond_text=MappingProxyType(
+                    {
+                        "tail_bound": OTHER_TAILS,
+                        "key_from": ("signal",),
+                        "sampling_bound": ("exact", "exact_smoothing", "serfling", "yin2020"),
+                    }
+                ),
                 shares=_lim2014,
                 cost=six_shares_cost,
             ),
@@ -321,6 +337,13 @@ PROOFS: Final[Mapping[str, Proof]] = MappingProxyType(
                 "Rusca, Boaron, Gruenenfelder, Martin, Zbinden, APL 112, 171104 (2018)",
                 intensities=(2, 2),
                 options=ONE_DECOY_OPTIONS,
+                beyond_text=MappingProxyType(
+                    {
+                        "tail_bound": OTHER_TAILS,
+                        "key_from": ("signal",),
+                        "sampling_bound": ("exact", "exact_smoothing", "serfling", "yin2020"),
+                    }
+                ),
                 shares=_rusca2018,
                 cost=six_shares_cost,
             ),
@@ -330,6 +353,13 @@ PROOFS: Final[Mapping[str, Proof]] = MappingProxyType(
                 intensities=(2, 2),
                 preferred_for=(2,),
                 options=ONE_DECOY_OPTIONS,
+                beyond_text=MappingProxyType(
+                    {
+                        "tail_bound": OTHER_TAILS,
+                        "key_from": ("signal",),
+                        "sampling_bound": ("exact", "exact_smoothing", "yin2020"),
+                    }
+                ),
                 shares=_wiesemann2026,
                 cost=_wiesemann_cost,
                 vacuum_is_secret=False,
@@ -339,7 +369,7 @@ PROOFS: Final[Mapping[str, Proof]] = MappingProxyType(
                 "key formula of Lim, Curty, Walenta, Xu, Zbinden, PRA 89, 022307 (2014), decoy bounds by linear programme, "
                 "certified by its dual",
                 intensities=(2, None),
-                options=MappingProxyType(dict(ONE_DECOY_OPTIONS) | {"tail_bound": ("hoeffding", "chernoff")}),
+                options=LINEAR_PROGRAMME_OPTIONS,
                 shares=_linear_programme,
                 cost=six_shares_cost,
             ),

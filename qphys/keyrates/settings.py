@@ -39,18 +39,25 @@ class AnalysisSettings(Record):
     full, the whole key their sum."""
     error_correction_efficiency: float = Field(default=1.16, ge=1.0)
     """Disclosed bits over the Shannon limit, f_EC."""
-    tail_bound: Literal["hoeffding", "chernoff"] = "hoeffding"
-    """How counts bound their expectations: Hoeffding (additive) or, with two decoys or by linear programme, multiplicative
-    Chernoff."""
-    sampling_bound: Literal["own", "lim2014", "exact", "exact_smoothing"] = "own"
+    tail_bound: Literal["hoeffding", "chernoff", "yin2020", "zhang2017", "zhang2017_simplified", "binomial", "kato2020"] = (
+        "hoeffding"
+    )
+    """How counts bound their expectations: Hoeffding (additive), multiplicative Chernoff inverted, the same as Yin et al.
+    2020 print it, the exact Chernoff equation of Zhang et al. 2017 and their simplified form, tails of the binomial
+    distribution (tightest), Kato's inequality for trials that depend on the past (needs `kato_prediction`)."""
+    kato_prediction: Literal["linear"] | tuple[float, ...] | None = None
+    """What ``kato2020`` takes as each intensity's share of counts and errors, to be fixed before the run. ``linear``: in
+    proportion to probability times mean photon number. Numbers: shares of the intensities from the brightest on, those of
+    counts (for errors as well) or those of counts and then those of errors. Nothing: ``kato2020`` is refused."""
+    sampling_bound: Literal["own", "lim2014", "exact", "exact_smoothing", "serfling", "yin2020"] = "own"
     """From errors of the test sample to phase errors. ``own``: the proof's, that is gamma of Lim et al. 2014 where the
     exact hypergeometric tail certifies it, else that tail (``lim2014``, which is also an older name of this choice, and
     ``rusca2018``), the tail (``linear-programme``; ``variable-length`` with two decoys, squared) or Serfling's inequality
     (``wiesemann2026``, ``tupkary2025``, ``variable-length`` with one decoy); always the exact tail; the exact tail at the
-    squared failure probability."""
+    squared failure probability; Serfling's inequality; gamma of Yin et al. 2020 where the exact tail certifies it, else that
+    tail."""
     key_from: Literal["signal", "all"] = "all"
-    """Intensities whose sifted bits become key: the brightest only, or all that the decoy bounds use. One-decoy proofs and
-    the linear programme take all."""
+    """Intensities whose sifted bits become key: the brightest only, or all that the decoy bounds use."""
     key_basis: Literal["Z", "X", "both"] = "both"
     """Basis whose bits become key; the other tests. ``both``: two blocks, each tested by the other basis."""
     fixed_length: int = Field(default=0, ge=0)

@@ -428,6 +428,8 @@ def decoy_settings_for(run: recipes.Run, intensities: int, where: str) -> Analys
     for name in ("selection", "parts"):
         if getattr(settings, name) is not None:
             raise UserError(f"{where}: analysis.{name}: a source is optimised for all trials of a pass; leave it out")
+    if settings.tail_bound == "kato2020":
+        raise UserError(f"{where}: analysis.tail_bound = 'kato2020': a prediction belongs to one source, not to a search")
     if settings.block == "all":
         raise UserError(f"{where}: analysis.block = 'all': a source is optimised for each pass by itself; set 'pass'")
     return settings

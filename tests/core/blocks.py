@@ -47,8 +47,8 @@ def ordinary(**changes: Any) -> tuple[Any, ...]:
     return tuple((ORDINARY | changes)[name] for name in INPUTS)
 
 
-def random_blocks(count: int, seed: int) -> tuple[Array, ...]:
-    """Return blocks of 10 to 1e10 detections with every policy, about half of which give key."""
+def random_blocks(count: int, seed: int, *, tails: int = 2, samplings: int = 3) -> tuple[Array, ...]:
+    """Return blocks of 10 to 1e10 detections with the first of the policies, about half of which give key."""
     rng = np.random.default_rng(seed)
     size = 10 ** rng.uniform(1, 9.5, (count, 1))
     key = np.floor(size * np.array([1, 0.3, 0.02]) * rng.uniform(0.5, 1.5, (count, 3)))
@@ -67,8 +67,8 @@ def random_blocks(count: int, seed: int) -> tuple[Array, ...]:
         10 ** rng.uniform(-15, -5, count),
         10 ** rng.uniform(-15, -5, count),
         rng.uniform(1, 1.3, count),
-        rng.integers(0, 2, count).astype(np.int8),
-        rng.integers(0, 3, count).astype(np.int8),
+        rng.integers(0, tails, count).astype(np.int8),
+        rng.integers(0, samplings, count).astype(np.int8),
         rng.integers(0, 2, count).astype(np.int8),
     )
 
@@ -101,7 +101,9 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str]] = [
     ({"eps_secrecy": 1.0}, "failure_probability_outside_zero_to_one"),
     ({"eps_correctness": -1e-15}, "failure_probability_outside_zero_to_one"),
     ({"error_correction_efficiency": 0.99}, "error_correction_efficiency_below_one"),
-    ({"tail_bound": np.int8(2)}, "unknown_option"),
+    ({"tail_bound": np.int8(6)}, "unknown_option"),  # Kato's inequality without a prediction
+    ({"tail_bound": np.int8(7)}, "unknown_option"),
+    ({"sampling_bound": np.int8(5)}, "unknown_option"),
     ({"sampling_bound": np.int8(-1)}, "unknown_option"),
     ({"key_from": np.int8(7)}, "unknown_option"),
 ]

@@ -28,6 +28,9 @@ INPUTS = (
     "error_correction_efficiency",
     "proof",
     "sampling_bound",
+    "tail_bound",
+    "key_from",
+    "predicted_shares",
 )
 
 ORDINARY: dict[str, Any] = {
@@ -43,7 +46,11 @@ ORDINARY: dict[str, Any] = {
     "error_correction_efficiency": 1.16,
     "proof": np.int8(1),
     "sampling_bound": np.int8(0),
+    "tail_bound": np.int8(0),
+    "key_from": np.int8(1),
+    "predicted_shares": np.full(8, np.nan),
 }
+OPTIONS = ("proof", "sampling_bound", "tail_bound", "key_from", "predicted_shares")
 
 
 def ordinary(**changes: Any) -> tuple[Any, ...]:
@@ -73,11 +80,14 @@ def random_blocks(count: int, seed: int) -> tuple[Array, ...]:
         10 ** rng.uniform(-15, -5, count),
         rng.uniform(1, 1.3, count),
         rng.integers(0, 2, count).astype(np.int8),
-        rng.integers(0, 3, count).astype(np.int8),
+        rng.integers(0, 5, count).astype(np.int8),
+        np.where(rng.random(count) < 0.6, 0, rng.integers(1, 7, count)).astype(np.int8),
+        rng.integers(0, 2, count).astype(np.int8),
+        np.stack([rng.uniform(0.6, 0.95, count), rng.uniform(0.05, 0.4, count)] * 4, axis=-1),
     )
 
 
-BLOCKS = random_blocks(5003, seed=20180427)
+BLOCKS = random_blocks(3001, seed=20180427)
 
 
 @pytest.mark.parametrize("level", core.instruction_sets())
@@ -85,13 +95,18 @@ def test_kernel_agrees_with_its_twin_to_1e_12_of_the_largest_term(level: str) ->
     got, expected = core.kernels(level)["one_decoy"](*BLOCKS), reference.one_decoy(*BLOCKS)
     whole = np.sum(BLOCKS[0], axis=-1) + np.sum(BLOCKS[2], axis=-1)
     np.testing.assert_array_equal(got[0], expected[0])
+    # Hoeffding's and the closed forms are the same to rounding; equations are met to 1e-12 of beta, which the weights
+    # e^mu / p enlarge. Of a whole number of events, which may be one fewer, the binomial's takes a whole number.
+    solved = BLOCKS[12] >= 3
     for term in (1, 2, 3, 4, 6):
-        assert np.max(np.abs(got[term] - expected[term]) / whole) < 1e-12
-    np.testing.assert_allclose(got[5], expected[5], rtol=1e-12)
+        slack = np.where(solved, 1e-10, 1e-12) * whole + ((BLOCKS[12] == 5) & (BLOCKS[13] == 0) if term < 3 else 0)
+        assert np.all(np.isnan(got[term]) | (np.abs(got[term] - expected[term]) <= slack))
+    np.testing.assert_allclose(got[5], expected[5], rtol=1e-9)
+    np.testing.assert_allclose(got[5][~solved], expected[5][~solved], rtol=1e-12)
     np.testing.assert_array_equal(got[7], expected[7])
     np.testing.assert_array_equal(got[8], expected[8])
     # The blocks do reach every bound of the phase error and the usual statuses.
-    assert np.all(np.bincount(got[7], minlength=4) > 100)
+    assert np.all(np.bincount(got[7], minlength=5) > 60)
     assert np.all(np.bincount(got[8])[:4] > 5)
 
 
@@ -127,6 +142,11 @@ def test_every_instruction_set_and_cut_gives_the_same_bits() -> None:
         ({"error_correction_efficiency": 0.99}, "error_correction_efficiency_below_one"),
         ({"proof": np.int8(2)}, "unknown_option"),
         ({"sampling_bound": np.int8(-1)}, "unknown_option"),
+        ({"sampling_bound": np.int8(5)}, "unknown_option"),
+        ({"tail_bound": np.int8(7)}, "unknown_option"),
+        ({"key_from": np.int8(2)}, "unknown_option"),
+        ({"tail_bound": np.int8(6)}, "input_not_finite"),  # Kato's inequality without a prediction
+        ({"tail_bound": np.int8(6), "predicted_shares": [0.8, 0.2] * 3 + [0.8, 1.2]}, "impossible_probabilities"),
     ],
 )
 @pytest.mark.parametrize("proof", [0, 1])
@@ -163,11 +183,11 @@ def test_possible_block_without_key_says_why(change: dict[str, Any], meaning: st
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(
     st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=17, max_size=17),
-    st.tuples(*[st.integers(-128, 127)] * 2),
+    st.tuples(*[st.integers(-128, 127)] * 4),
 )
-def test_no_input_raises_or_gives_key_without_a_good_status(numbers: list[float], codes: tuple[int, int]) -> None:
+def test_no_input_raises_or_gives_key_without_a_good_status(numbers: list[float], codes: tuple[int, int, int, int]) -> None:
     vectors = [numbers[2 * i : 2 * i + 2] for i in range(7)]
-    got = core.KERNELS["one_decoy"](*vectors, *numbers[14:], *(np.int8(code) for code in codes))
+    got = core.KERNELS["one_decoy"](*vectors, *numbers[14:], *(np.int8(code) for code in codes), np.full(8, 0.5))
     assert (got[0] > 0) == (got[8] == 0)
     assert np.isfinite(got[0])
 
@@ -216,7 +236,7 @@ def by_hand(proof: str) -> float:
 @pytest.mark.parametrize("proof", core.ONE_DECOY_PROOFS)
 def test_key_is_that_of_the_formulas_written_out_by_hand(proof: str) -> None:
     told = dict(ORDINARY)
-    for name in ("proof", "sampling_bound"):
+    for name in OPTIONS:
         del told[name]
     key = core.one_decoy(told.pop("key_counts"), told.pop("key_errors"), **told, proof=proof)
     assert float(key.key_length) == by_hand(proof) > 1e6
@@ -224,7 +244,7 @@ def test_key_is_that_of_the_formulas_written_out_by_hand(proof: str) -> None:
 
 
 def test_unknown_proof_is_refused_with_the_allowed_names() -> None:
-    told = {name: value for name, value in ORDINARY.items() if name not in ("proof", "sampling_bound")}
+    told = {name: value for name, value in ORDINARY.items() if name not in OPTIONS}
     with pytest.raises(ValueError, match="proof must be one of rusca2018, wiesemann2026, not 'lim2014'"):
         core.one_decoy(told.pop("key_counts"), told.pop("key_errors"), **told, proof="lim2014")
 

@@ -230,8 +230,15 @@ def test_one_decoy_proof_takes_the_brightest_two_of_three_and_says_what_it_dropp
 @pytest.mark.parametrize(
     ("choice", "message"),
     [
-        ({"key_from": "signal"}, "analysis.key_from = 'signal': the proof wiesemann2026 has all only"),
-        ({"tail_bound": "chernoff"}, "analysis.tail_bound = 'chernoff': the proof wiesemann2026 has hoeffding only"),
+        (
+            {"tail_bound": "kato2020"},
+            "analysis.kato_prediction is missing: tail_bound = 'kato2020' needs 'linear' or shares",
+        ),
+        (
+            {"tail_bound": "kato2020", "kato_prediction": (0.9,)},
+            r"analysis.kato_prediction = \[0.9\]: give 2 shares of counts",
+        ),
+        ({"tail_bound": "kato2020", "kato_prediction": (0.9, 1.1)}, "between 0 and 1"),
         ({"sampling_bound": "lim2014"}, "analysis.sampling_bound = 'lim2014': the proof wiesemann2026 has own, exact"),
         ({"intensities": ("signal",)}, r"1 intensities \(signal\): the proof wiesemann2026 takes 2, a signal and a decoy"),
     ],
@@ -239,6 +246,29 @@ def test_one_decoy_proof_takes_the_brightest_two_of_three_and_says_what_it_dropp
 def test_policies_that_a_one_decoy_proof_lacks_are_refused(statistics: Maker, choice: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         analyze(statistics(), proof="wiesemann2026", **choice)
+
+
+@pytest.mark.parametrize(("proof", "parts"), [("lim2014", 23), ("rusca2018", 21), ("wiesemann2026", 16)])
+def test_tails_and_a_key_of_the_signal_are_taken_and_told_as_beyond_the_text(
+    statistics: Maker, proof: str, parts: int
+) -> None:
+    dataset = statistics()
+    plain = analyze(dataset, proof=proof)
+    assert "beyond_the_proofs_text" not in plain.attrs
+    keys = {}
+    for tail_bound in ("hoeffding", "chernoff", "zhang2017", "binomial"):
+        told = analyze(dataset, proof=proof, tail_bound=tail_bound)
+        keys[tail_bound] = float(told["expected_key_length"].max())
+        if tail_bound != "hoeffding":
+            assert told.attrs["beyond_the_proofs_text"] == f"tail_bound = {tail_bound}"
+    assert keys["hoeffding"] < keys["binomial"]
+    assert keys["chernoff"] < keys["zhang2017"] < keys["binomial"]
+    signal = analyze(dataset, proof=proof, key_from="signal", tail_bound="binomial", sampling_bound="exact")
+    assert f"{parts} equal parts" in signal.attrs["epsilon_split_in_block"]
+    assert "key_from = signal" in signal.attrs["beyond_the_proofs_text"]
+    # a prediction in proportion to the light, or the same written out
+    linear = analyze(dataset, proof=proof, tail_bound="kato2020", kato_prediction="linear")
+    assert keys["hoeffding"] * 0.9 < float(linear["expected_key_length"].max()) < keys["binomial"]
 
 
 def test_proofs_are_compared_on_the_same_counts_a_row_each(statistics: Maker) -> None:

@@ -52,9 +52,11 @@ def test_no_closed_form_beats_the_programme_over_the_same_intervals(intensities:
     for proof, policy in soundness.policies():
         if not soundness.takes(proof, policy, intensities) or policy.get("key_from", "all") != "all":
             continue
-        if policy["sampling_bound"] not in ("exact", "serfling"):  # the sampling does not enter
+        if policy["sampling_bound"] not in ("exact", "own", "lim2014", "serfling"):  # the sampling does not enter
             continue
         closed = soundness.bounds(told, proof, policy, eps)
+        share = soundness.PREDICTION[intensities][:intensities]
+        predicted = (share, share) if policy.get("tail_bound") == "kato2020" else None
         for block in range(3):
             key, test = (
                 decoy_bounds(
@@ -64,6 +66,7 @@ def test_no_closed_form_beats_the_programme_over_the_same_intervals(intensities:
                     probability=probability,
                     beta=log(1 / eps),
                     tail_bound=policy.get("tail_bound", "hoeffding"),
+                    predicted_shares=predicted,
                 )
                 for counts, errors, probability in zip(
                     (told.key_counts, told.test_counts), (told.key_errors, told.test_errors), probabilities, strict=True
@@ -78,9 +81,10 @@ def test_no_closed_form_beats_the_programme_over_the_same_intervals(intensities:
 
 
 @pytest.mark.parametrize("intensities", [3, 2])
-@pytest.mark.parametrize("tail_bound", ["hoeffding", "chernoff"])
+@pytest.mark.parametrize("tail_bound", ["hoeffding", "chernoff", "binomial"])
 def test_certified_bounds_are_those_of_the_primal_programme_written_anew(intensities: int, tail_bound: Any) -> None:
-    # oracle: SciPy's primal value, in all events s_n and wrong ones v_n <= s_n, with vacuum as s_0 <= 2 (v_0 + delta)
+    # oracle: SciPy's primal value, in all events s_n and wrong ones v_n <= s_n, with vacuum as s_0 <= 2 (v_0 + delta), or,
+    # but for Hoeffding's, below the tangent of s_0 / 2 - sqrt(s_0 beta / 2) <= v_0 where the largest v_0 is reached
     told = soundness.truth("lossy", "few", intensities, 1, seed=4)
     numbers, probability, _ = soundness.SENDERS[intensities]
     n, m, beta, most = told.key_counts[0], told.key_errors[0], 14.0, 80
@@ -93,6 +97,12 @@ def test_certified_bounds_are_those_of_the_primal_programme_written_anew(intensi
     )
     vacuum = np.zeros((1, 2 * most))
     vacuum[0, [0, most]] = 1.0, -2.0
+    vacuum_limit = [2 * np.sqrt(total * beta / 2)]
+    if tail_bound != "hoeffding":
+        largest = min(float(np.min(m_high / given[:, 0])), wrong)
+        touch = min((np.sqrt(beta / 2) + np.sqrt(beta / 2 + 2 * largest)) ** 2, total)
+        vacuum[0, [0, most]] = 0.5 - np.sqrt(beta / touch / 8), -1.0
+        vacuum_limit = [np.sqrt(touch * beta / 2) / 2]
     rows = [
         np.block([given, nothing]),
         np.block([-given, nothing]),
@@ -101,7 +111,7 @@ def test_certified_bounds_are_those_of_the_primal_programme_written_anew(intensi
         np.block([-np.eye(most), np.eye(most)]),
         vacuum,
     ]
-    limits = np.concatenate([n_high, -n_low, m_high, -m_low, np.zeros(most), [2 * np.sqrt(total * beta / 2)]])
+    limits = np.concatenate([n_high, -n_low, m_high, -m_low, np.zeros(most), vacuum_limit])
     found = decoy_bounds(n, m, mean_photon_number=numbers, probability=probability, beta=beta, tail_bound=tail_bound)
     for place, sign, bound in (
         (0, 1, found.vacuum_lower),
@@ -113,7 +123,9 @@ def test_certified_bounds_are_those_of_the_primal_programme_written_anew(intensi
         sums = np.kron(np.eye(2), np.ones((1, most)))
         solved = scipy.optimize.linprog(cost, np.concatenate(rows), limits / total, sums, np.array([total, wrong]) / total)
         assert solved.status == 0
-        assert bound == pytest.approx(sign * solved.fun * total, abs=1e-5 * total)
+        # a certified bound loses what the solver's tolerances leave open, more where the row of vacuum is a tangent
+        loss = 1e-5 if tail_bound == "hoeffding" else 5e-5
+        assert bound == pytest.approx(sign * solved.fun * total, abs=loss * total)
 
 
 @pytest.mark.parametrize("weakest", [0.0, 1e-3])
@@ -262,11 +274,12 @@ def test_a_file_is_analysed_with_any_number_of_its_intensities(statistics: Calla
     assert (result["expected_key_length"] < analyze(dataset, proof="ma2005")["expected_key_length"]).all()
     two = analyze(dataset, proof="linear-programme", intensities=("signal", "decoy"))
     assert "27 equal parts" in two.attrs["epsilon_split_in_block"]
-    with pytest.raises(UserError, match="linear-programme has all only"):
-        analyze(dataset, proof="linear-programme", key_from="signal")
+    signal = analyze(dataset, proof="linear-programme", key_from="signal")
+    assert "37 equal parts" in signal.attrs["epsilon_split_in_block"]
+    assert 0 < float(signal["expected_key_length"].max()) < float(result["expected_key_length"].max())
     with pytest.raises(UserError, match="takes two or more"):
         analyze(dataset, proof="linear-programme", intensities=("signal",))
-    with pytest.raises(UserError, match="has own, exact or exact_smoothing"):
+    with pytest.raises(UserError, match="has own, exact, exact_smoothing or serfling"):
         analyze(dataset, proof="linear-programme", sampling_bound="lim2014")
 
 

@@ -66,6 +66,15 @@ def test_a_proof_left_open_follows_the_number_of_intensities() -> None:
 
 
 def test_a_setting_outside_a_proof_is_refused_with_what_it_takes() -> None:
-    with pytest.raises(UserError, match="analysis.tail_bound = 'chernoff': the proof rusca2018 has hoeffding only"):
-        PROOFS["rusca2018"].check(AnalysisSettings(tail_bound="chernoff"))
-    PROOFS["linear-programme"].check(AnalysisSettings(tail_bound="chernoff"))
+    with pytest.raises(
+        UserError, match="analysis.tail_bound = 'binomial': the proof tupkary2025 has hoeffding or chernoff only"
+    ):
+        PROOFS["tupkary2025"].check(AnalysisSettings(tail_bound="binomial"))
+    PROOFS["linear-programme"].check(AnalysisSettings(tail_bound="binomial"))
+
+
+def test_choices_that_the_authors_do_not_have_are_told() -> None:
+    assert PROOFS["rusca2018"].beyond(AnalysisSettings()) == []
+    chosen = AnalysisSettings(tail_bound="zhang2017", key_from="signal", sampling_bound="serfling")
+    assert PROOFS["rusca2018"].beyond(chosen) == ["tail_bound = zhang2017", "key_from = signal", "sampling_bound = serfling"]
+    assert PROOFS["wiesemann2026"].beyond(chosen) == ["tail_bound = zhang2017", "key_from = signal"]
