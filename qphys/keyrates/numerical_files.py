@@ -843,6 +843,10 @@ def _claimed(result: xr.Dataset, dataset: xr.Dataset, chosen: NumericalSettings,
         }
         notes.append("collective attacks: every trial the same state, independent of the others; no claim against others")
     result = add_profile(result, dataset, chosen, proof=proof)
+    base, _ = own_settings(dataset)
+    unused = [name for name in ("block", "selection", "parts") if getattr(base, name, None) not in (None, "pass")]
+    if unused:
+        notes.append(f"of the file's [analysis], not used here: {', '.join(unused)}; all counts of a point are one block")
     effects = profile(result).named(OUTSIDE)
     if effects:
         notes.append(f"in the counts, but outside the proof: {', '.join(effects)}")
