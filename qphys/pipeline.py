@@ -22,7 +22,7 @@ POINTS_A_PART: Final = 50
 """Points that are computed, and written aside, together."""
 
 FEW_POINTS: Final = 200
-"""Up to so many points a run tells expected counts by photon number, which doubles its work, without being asked."""
+"""Up to so many points a run evaluates its clicks twice, to tell expected counts by photon number without being asked."""
 
 
 def run(

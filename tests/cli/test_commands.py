@@ -57,6 +57,7 @@ def test_the_proof_profile_is_told_in_a_line_and_whole(folder: Path, capsys: pyt
     assert "note: proof profile of lim2014: coherent attacks, fixed length; epsilon 1e-09 (tail bounds 5.7e-10" in told
     assert "outside the proof: dead time, intensity fluctuation\n" in told
     assert "note: reference points for the expected" in told
+    assert "contradicts itself" not in told
     assert main(["analyze", file, "--profile", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     effects = {row["name"]: row["value"] for row in rows if row["what"] == "effect"}
