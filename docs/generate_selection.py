@@ -72,18 +72,15 @@ def generate(folder: Path) -> None:
 
 def key_against_threshold(told: Any) -> dict[str, Any]:
     """Key of the trials above each edge of the probe's bins, by a finite proof and in the limit of long blocks."""
-    import qphys
+    from qphys import keyrates
 
-    losses = np.round(-10 * np.log10(told["probe_lower"].values[0, 1:]), 9)[::-1]
-    found: dict[str, Any] = {"loss": losses}
+    found: dict[str, Any] = {}
     for name, proof in (("finite", "lim2014"), ("asymptotic", "ma2005")):
-        whole = qphys.analyze(told, {"proof": proof})
-        each = [
-            qphys.analyze(told, {"proof": proof, "selection": {"maximum_probe_loss_db": float(loss)}}) for loss in losses
-        ]
-        found[name] = np.array([float(one["expected_key_length"][0]) for one in each])
-        found[f"{name} whole"] = float(whole["expected_key_length"][0])
-        found["kept"] = np.array([float(one["expected_kept_fraction"][0]) for one in each])
+        curve = keyrates.key_against_threshold(told, proof=proof)
+        found["loss"] = curve["maximum_probe_loss_db"].values[:-1]
+        found["kept"] = curve["expected_kept_fraction"].values[:-1, 0]
+        *keys, whole = curve["expected_key_length"].values[:, 0]
+        found[name], found[f"{name} whole"] = np.array(keys), whole
     return found
 
 

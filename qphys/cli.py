@@ -328,9 +328,13 @@ class Figure(StrEnum):
     comparison = "comparison"
     correlations = "correlations"
     chsh = "chsh"
+    selection = "selection"
 
 
-@app.command(epilog="Example:  qphys plot runs/out/micius-2017.h5")
+@app.command(
+    epilog="Example:  qphys plot runs/out/micius-2017.h5\n\n"
+    "Example:  qphys plot runs/out/fading-selection.h5 --figure selection"
+)
 def plot(
     file: Annotated[Path, typer.Argument(metavar="FILE.h5", help="A statistics file.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE.png", help="PNG, PDF or SVG.")] = None,

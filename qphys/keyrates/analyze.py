@@ -325,6 +325,56 @@ def rows_by_construction(
     return found
 
 
+def key_against_threshold(
+    dataset: xr.Dataset, settings: Record | Mapping[str, Any] | None = None, **overrides: Any
+) -> xr.Dataset:
+    """Key of the slots that read at most each loss that is an edge of the probe's bins, each threshold as if given before.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Detection statistics with a probe.
+    settings, **overrides
+        As in :func:`analyze`; other rules of their selection stay.
+
+    Returns
+    -------
+    xarray.Dataset
+        The variables of :func:`analyze` with the further first dimension ``maximum_probe_loss_db`` [dB], ascending, which
+        ends in infinity: all slots. A curve to look at: a threshold that is read off it and used on the same counts costs
+        epsilon (``chosen_from = "same-data"``).
+
+    Raises
+    ------
+    UserError
+        The file has no probe, or as :func:`analyze`.
+    """
+    import xarray as xr
+
+    chosen, _ = own_settings(dataset, settings, overrides)
+    if not isinstance(chosen, AnalysisSettings) or "probe_lower" not in dataset:
+        raise UserError("the file has no probe of the transmittance (table [probe] of a run)")
+    name = "maximum_probe_loss_db"
+    lower = np.asarray(dataset["probe_lower"].isel({schema.POINT: 0}).values, dtype=np.float64)[:0:-1]
+    losses = [*np.round(-10 * np.log10(lower), 9).tolist(), np.inf]
+    told = {} if chosen.selection is None else chosen.selection.model_dump(exclude_defaults=True)
+    told = {key: value for key, value in told.items() if key not in (name, "chosen_from", "training_share")}
+    results = []
+    for loss in losses:
+        rule = told | ({} if np.isinf(loss) else {name: loss})
+        results.append(analyze(dataset, chosen.model_dump() | {"selection": rule or None}))
+    for whole in ("key_length", "expected_key_length"):
+        kept = whole.replace("key_length", "kept_fraction")
+        if kept in results[0] and kept not in results[-1]:
+            results[-1][kept] = xr.ones_like(results[-1][whole]).assign_attrs(results[0][kept].attrs)
+    shared = set.intersection(*(set(one.data_vars) for one in results))
+    every = sorted(str(n) for n in shared if schema.POINT in results[0][n].dims and schema.CAUSE not in results[0][n].dims)
+    stacked = xr.concat([one[every] for one in results], dim=name, coords="minimal", compat="override", join="exact")
+    attributes = {"units": "dB", "long_name": "largest loss that the probe may read"}
+    stacked = stacked.assign_coords({name: ((name,), np.array(losses), attributes)})
+    return stacked.assign_attrs({key: value for key, value in results[-1].attrs.items() if key != "notes"})
+
+
 def unproven_effects(dataset: xr.Dataset) -> tuple[str, ...]:
     """Effects that a file says are in its counts and that the proofs of its protocol do not cover."""
     outside = {effect for proof in proofs_of(str(dataset.attrs["protocol"])).values() for effect in proof.outside}

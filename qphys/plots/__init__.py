@@ -5,6 +5,7 @@ from __future__ import annotations
 from qphys.plots.channel import draw_channel, residual
 from qphys.plots.figures import FIGURES, PAIR_FIGURES, comparison, draw, loss, overview, qber, rates, save, sky, sweep
 from qphys.plots.optimum import draw_optimum, optimum
+from qphys.plots.selection import selection
 from qphys.plots.soundness import draw_soundness, soundness
 from qphys.plots.waves import draw_wave_study, wave_study
 
@@ -24,6 +25,7 @@ __all__ = [
     "rates",
     "residual",
     "save",
+    "selection",
     "sky",
     "soundness",
     "sweep",

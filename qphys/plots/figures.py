@@ -11,6 +11,7 @@ import numpy as np
 from qphys.errors import RunError, UserError
 from qphys.plots import pairs
 from qphys.plots.pairs import COLOURS
+from qphys.plots.selection import selection
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -335,6 +336,7 @@ FIGURES: Final[dict[str, Callable[[Any, Any, Any], list[Any]]]] = {
     "overview": overview,
     "sweep": sweep,
     "comparison": comparison,
+    "selection": selection,
 }
 """Figures of a prepare-and-measure protocol that `draw` knows."""
 

@@ -67,6 +67,29 @@ def test_the_proof_profile_is_told_in_a_line_and_whole(folder: Path, capsys: pyt
     assert main(["analyze", file, "--profile", "--proof", "lim2014", "--table"]) == 2
 
 
+def test_passes_of_several_files_make_one_block_and_constructions_one_table(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, other = str(folder / "out" / "small.h5"), str(folder / "other.h5")
+    run = ["run", str(folder / "small.toml"), "-o", other, "--set", "statistics.seed=12", "--quiet", "--no-plot"]
+    assert main([*run, "--set", "orbit.maximum_elevation_deg=70.0"]) == 0
+    capsys.readouterr()
+    assert main(["analyze", file, "--json"]) == 0
+    alone = json.loads(capsys.readouterr().out)[0]
+    assert main(["analyze", file, other, "--set", "block=all", "--json"]) == 0
+    both = json.loads(capsys.readouterr().out)
+    assert len(both) == 2  # one block: expected and sampled counts
+    assert both[0]["sifted"] > 2 * alone["sifted"]
+    assert main(["analyze", file, file, "--quiet"]) == 2
+    assert "stands twice" in capsys.readouterr().err
+    assert main(["analyze", file, "--constructions", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told[0]["construction"] == "one block, all trials" and told[0]["key [bit]"] == alone["key [bit]"]
+    assert main(["analyze", file, other, "--constructions"]) == 2
+    assert main(["analyze", file, "--set", "selection.maximum_probe_loss_db=30"]) == 2
+    assert "need counts by reading of a probe" in capsys.readouterr().err
+
+
 def test_proofs_are_compared_in_one_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = str(folder / "out" / "small.h5")
     assert main(["analyze", file, "--proof", "lim2014", "--proof", "wiesemann2026", "--json"]) == 0

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.figure import Figure
 
+from qphys import plots
 from qphys.errors import UserError
-from qphys.keyrates import analyze, rows, rows_by_construction
+from qphys.keyrates import analyze, key_against_threshold, rows, rows_by_construction
 from qphys.keyrates.selection import Parts, Selection, training_steps
 from qphys.statistics import schema
 
@@ -353,6 +356,48 @@ def test_constructions_are_compared_on_the_same_data(probed: Maker) -> None:
     assert by_name["2 blocks by time", "expected"]["key [bit]"] < whole
     with_own = rows_by_construction(dataset, {"selection": {"maximum_probe_loss_db": 33.0}})
     assert with_own[len(names)]["construction"] == "as the settings say"
+
+
+def test_a_curve_against_the_threshold_is_that_of_thresholds_given_one_by_one(probed: Maker) -> None:
+    dataset = probed(points=1)
+    curve = key_against_threshold(dataset, {"selection": {"minimum_elevation_deg": 20.0}})
+    name = "maximum_probe_loss_db"
+    assert curve[name].values.tolist() == [32.0, 33.0, 34.0, 35.0, np.inf]
+    for loss in (33.0, np.inf):
+        rule = {"minimum_elevation_deg": 20.0} | ({} if np.isinf(loss) else {name: loss})
+        alone = analyze(dataset, {"selection": rule})
+        for key in ("key_length", "expected_key_length", "kept_fraction", "expected_qber"):
+            np.testing.assert_array_equal(curve[key].sel({name: loss}), alone[key])
+    assert (np.diff(curve["expected_kept_fraction"][:, 0]) > 0).all()
+    whole = key_against_threshold(dataset)
+    np.testing.assert_array_equal(whole["key_length"][-1], analyze(dataset)["key_length"])
+    np.testing.assert_array_equal(whole["kept_fraction"][-1], 1.0)
+    with pytest.raises(UserError, match="no probe"):
+        key_against_threshold(dataset.drop_vars(["probe_lower", "probe_upper"]))
+
+
+def test_the_picture_marks_the_threshold_that_may_be_fixed_before(probed: Maker, tmp_path: Path) -> None:
+    dataset = probed(points=1)
+    canvas = Figure()
+    key, rate = plots.selection(dataset, canvas)
+    curve = key_against_threshold(dataset)["expected_key_length"].values[:-1, 0]
+    best = [32.0, 33.0, 34.0, 35.0][int(np.argmax(curve))]
+    assert any(f"lim2014: most key at {best:g} dB" in text.get_text() for text in key.get_legend().get_texts())
+    marks = [line.get_xydata().tolist() for line in key.lines if line.get_marker() == "o"]
+    assert marks[0] == [[best, curve.max()]]
+    assert rate.get_ylabel() == "QBER [%]"
+    assert plots.draw(dataset, tmp_path / "selection.png", figure="selection").stat().st_size > 10_000
+    with pytest.raises(UserError, match="needs a probe"):
+        plots.selection(dataset.drop_vars(["probe_lower", "probe_upper"]), Figure())
+
+
+def test_a_choice_from_the_same_data_needs_a_key_of_fixed_length(probed: Maker) -> None:
+    """The union bound is shown for these only."""
+    rule = {"maximum_probe_loss_db": LOSSES, "chosen_from": "same-data"}
+    with pytest.raises(UserError, match="follows the counts"):
+        analyze(probed(points=1), {"selection": rule, "proof": "variable-length"})
+    expected = rule | {"chosen_from": "expected"}
+    assert (analyze(probed(points=1), {"selection": expected, "proof": "variable-length"})["key_length"] > 0).all()
 
 
 def test_dotted_values_reach_into_tables(probed: Maker) -> None:
