@@ -403,7 +403,7 @@ STEPS: Final[dict[str, tuple[Step, ...]]] = {
             line="rows = np.where(y > 0, y * low, y * high)",
             broken=("y > 0", "y < 0"),
             test="tests/keyrates/test_linear_programme.py::"
-            "test_any_multipliers_give_a_bound_also_against_events_of_more_photons_than_the_programme_holds",
+            "test_certified_bounds_are_those_of_the_primal_programme_written_anew",
         ),
         Step(
             symbol="all $n$",
@@ -411,7 +411,7 @@ STEPS: Final[dict[str, tuple[Step, ...]]] = {
             equation="[](proofs.md), certified",
             file=LP,
             line="least.append(min(float(reduced[kind].min()), tail))",
-            broken=("min(float(reduced[kind].min()), tail)", "tail"),
+            broken=("min(float(reduced[kind].min()), tail)", "float(reduced[kind].min())"),
             test="tests/keyrates/test_linear_programme.py::"
             "test_any_multipliers_give_a_bound_also_against_events_of_more_photons_than_the_programme_holds",
         ),
@@ -591,7 +591,7 @@ STEPS: Final[dict[str, tuple[Step, ...]]] = {
             equation="[](bbm92.md)",
             file=BBM,
             line="const double nu = xi + sqrt(1.0 + (deviation - vm_log(1.0 - w)) / (2.0 * gamma)) / n;",
-            broken=("sqrt(1.0 + (", "sqrt(("),
+            broken=("(2.0 * gamma)", "(4.0 * gamma)"),
             test=SIMPLEX,
         ),
         Step(

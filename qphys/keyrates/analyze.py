@@ -399,7 +399,7 @@ def _analyzed(
         if own_settings(other, settings, overrides)[0] != chosen:
             raise UserError(f"file {number}: its run has another table [analysis] than the first file's; give the settings")
     if len(datasets) > 1 and not isinstance(chosen, AnalysisSettings):
-        raise UserError(f"several files: those of {dataset.attrs['protocol']} are added by qphys.add_blocks")
+        raise UserError(f"several files: those of {dataset.attrs['protocol']} are added by qphys.statistics.add_blocks")
     if len(datasets) > 1 or selection.selects(chosen):
         result = blocks.analyze_selected(datasets, chosen, _protocol(dataset).analyze)
     else:
