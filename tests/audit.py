@@ -13,7 +13,7 @@ from typing import Final
 LIM, ONE, LP, BBM, CHSH, VAR = "lim2014.c", "one_decoy.c", "linear_programme.py", "bbm92.c", "chsh.c", "variable_length.c"
 
 PLACES: Final = {
-    **{name: f"qphys/core/{name}" for name in (LIM, ONE, BBM, CHSH, VAR, "sampling_bound.h")},
+    **{name: f"qphys/core/{name}" for name in (LIM, ONE, BBM, CHSH, VAR, "sampling_bound.h", "tail_bound.h")},
     **{name: f"qphys/keyrates/{name}" for name in (LP, "decoy_bb84.py", "sifting.py")},
 }
 """Short name -> file of the code."""
@@ -158,8 +158,8 @@ STEPS: Final[dict[str, tuple[Step, ...]]] = {
             symbol="$n^-$",
             meaning="a count's mean from below, Chernoff",
             equation="[](keys.md), choices",
-            file=LIM,
-            line="const double inverted = x + 0.5 * beta - sqrt(2.0 * beta * x + 0.25 * beta * beta);",
+            file="tail_bound.h",
+            line="return x + 0.5 * beta - sqrt(2.0 * beta * x + 0.25 * beta * beta);",
             broken=("- sqrt(2.0 * beta * x", "- sqrt(1.0 * beta * x"),
             test=BY_HAND,
         ),
@@ -167,8 +167,8 @@ STEPS: Final[dict[str, tuple[Step, ...]]] = {
             symbol="$n^+$",
             meaning="a count's mean from above, Chernoff",
             equation="[](keys.md), choices",
-            file=LIM,
-            line="const double inverted = x + beta + sqrt(2.0 * beta * x + beta * beta);",
+            file="tail_bound.h",
+            line="double beta) { return x + beta + sqrt(2.0 * beta * x + beta * beta); }",
             broken=("x + beta +", "x +"),
             test=BY_HAND,
         ),
@@ -186,7 +186,7 @@ STEPS: Final[dict[str, tuple[Step, ...]]] = {
             meaning="single photons, at least",
             equation="Eq. 3 (A5)",
             file=LIM,
-            line="const double s_X1 = vm_min(vm_max(set[TAU1_KEY][i] * scale * single, 0.0), n_X); /* Eq. 3 */",
+            line="to[SINGLE][i] = vm_min(vm_max(set[TAU1_KEY][i] * scale * single, 0.0), n_X); /* Eq. 3 */",
             broken=("scale * single", "1.01 * scale * single"),
             test=BY_HAND,
         ),
@@ -195,7 +195,7 @@ STEPS: Final[dict[str, tuple[Step, ...]]] = {
             meaning="the same of the test basis",
             equation="Eq. 3",
             file=LIM,
-            line="const double s_Z1 = vm_min(vm_max(set[TAU1_TEST][i] * scale * test_single, 0.0), n_Z);",
+            line="to[TEST_SINGLE][i] = vm_min(vm_max(set[TAU1_TEST][i] * scale * test_single, 0.0), n_Z);",
             broken=("TAU1_TEST", "TAU1_KEY"),
             test=BY_HAND,
         ),
@@ -204,7 +204,7 @@ STEPS: Final[dict[str, tuple[Step, ...]]] = {
             meaning="wrong single photons of the test, at most",
             equation="Eq. 4 (A6)",
             file=LIM,
-            line="const double v_Z1 = vm_min(vm_max(set[TAU1_TEST][i] * wrong, 0.0), m_Z); /* Eq. 4 */",
+            line="to[TEST_SINGLE_ERROR][i] = vm_min(vm_max(set[TAU1_TEST][i] * wrong, 0.0), m_Z); /* Eq. 4 */",
             broken=("* wrong", "* 0.9 * wrong"),
             test=BY_HAND,
         ),
@@ -279,17 +279,17 @@ STEPS: Final[dict[str, tuple[Step, ...]]] = {
             meaning="one share of $\\epsilon_{sec}$, of 15 or 19",
             equation="A24; $\\epsilon_0$",
             file=ONE,
-            line="const double beta = (wiesemann ? LN_15 : LN_19) - log_sec;",
-            broken=("LN_15", "0.0"),
+            line="parts[i] = (wiesemann ? (signal ? LN_16 : LN_15) : (signal ? LN_21 : LN_19)) -",
+            broken=(": LN_15)", ": 0.0)"),
             test=ONE_BY_HAND,
         ),
         Step(
             symbol="$\\delta$",
             meaning="Hoeffding's deviation",
             equation="A2, A4",
-            file=ONE,
-            line="d_m = sqrt(0.5 * m * beta); /* Hoeffding */",
-            broken=("0.5 * m", "0.4 * m"),
+            file="tail_bound.h",
+            line="const double spread = sqrt(0.5 * total * beta)",
+            broken=("0.5 *", "0.4 *"),
             test=ONE_BY_HAND,
         ),
         Step(
@@ -306,8 +306,8 @@ STEPS: Final[dict[str, tuple[Step, ...]]] = {
             meaning="vacuum events, at most: half of them err",
             equation="A16; Eq. 2",
             file=ONE,
-            line="const double vacuum_upper = vm_min(2.0 * (tau0 * wrong + d_n), n);",
-            broken=("2.0 *", "1.9 *"),
+            line="hoeffding ? 2.0 * (tau0 * wrong + sqrt(0.5 * n * beta))",
+            broken=("? 2.0 *", "? 1.9 *"),
             test=ONE_BY_HAND,
         ),
         Step(
@@ -342,8 +342,8 @@ STEPS: Final[dict[str, tuple[Step, ...]]] = {
             meaning="Serfling at the squared probability",
             equation="Eq. 5",
             file=ONE,
-            line="const double serfling = sqrt((c + d) * (c + 1.0) / (c * d * c) * beta);",
-            broken=("* beta)", "* 0.5 * beta)"),
+            line="const double serfling = sqrt((c + d) * (c + 1.0) / (c * d * c) * (depth * beta));",
+            broken=("(depth * beta)", "(0.5 * depth * beta)"),
             test=ONE_BY_HAND,
         ),
         Step(
@@ -381,8 +381,8 @@ STEPS: Final[dict[str, tuple[Step, ...]]] = {
             meaning="intervals of counts",
             equation="[](keys.md), choices",
             file=LP,
-            line="spread = np.sqrt(total * beta / 2)\n        lower, upper",
-            broken=("beta / 2", "beta / 3"),
+            line="log_inverse_epsilon=beta,",
+            broken=("=beta", "=0.5 * beta"),
             test="tests/keyrates/test_linear_programme.py::test_intervals_are_those_of_the_closed_forms",
         ),
         Step(
@@ -390,8 +390,8 @@ STEPS: Final[dict[str, tuple[Step, ...]]] = {
             meaning="half of the vacuum events err",
             equation="Rusca et al. A12",
             file=LP,
-            line="half[0, 0] = 0.5",
-            broken=("= 0.5", "= 0.4"),
+            line="of_vacuum[0, [0, columns]] = -slope, 1 - slope",
+            broken=("1 - slope", "1.1 - slope"),
             test="tests/keyrates/test_linear_programme.py::"
             "test_certified_bounds_are_those_of_the_primal_programme_written_anew",
         ),
@@ -694,6 +694,11 @@ LEDGERS: Final[dict[tuple[str, str], tuple[Event, ...]]] = {
         tails("$n_2^-, n_1^+$ and half of the vacuum errs, both bases", times(6), "A24: $6\\epsilon_1$"),
         tails("$m_2^+$ of both bases; $m_1^+, m_2^-$ of the test", times(4), "A24: $4\\epsilon_2$"),
     ),
+    ("rusca2018", "signal"): (
+        *of_entropy(2, "A24"),
+        tails("as with all intensities", times(10), "A24"),
+        tails("the signal's share of vacuum and of single photons", times(2), "[](keys.md): one each"),
+    ),
     ("wiesemann2026", "all"): (
         *of_entropy(1, "as in Lim et al."),
         tails(
@@ -706,10 +711,20 @@ LEDGERS: Final[dict[tuple[str, str], tuple[Event, ...]]] = {
         ),
         tails("half of the vacuum errs, both bases", times(2), "Eq. 2 of [](one-decoy.md)"),
     ),
+    ("wiesemann2026", "signal"): (
+        *of_entropy(1, "as in Lim et al."),
+        tails("as with all intensities", times(8), "above"),
+        tails("the signal's share of single photons", times(1), "[](keys.md)"),
+    ),
     ("linear-programme", "all"): (
         *of_entropy(2, "as in Lim et al."),
         tails("two sides of each count and error count, both bases", lambda k: 8 * k, "[](proofs.md)"),
         tails("half of the vacuum errs, both bases", times(2), "[](proofs.md)"),
+    ),
+    ("linear-programme", "signal"): (
+        *of_entropy(2, "as in Lim et al."),
+        tails("as with all intensities", lambda k: 8 * k + 2, "[](proofs.md)"),
+        tails("the signal's share of vacuum and of single photons", times(2), "[](keys.md): one each"),
     ),
     ("variable-length", "all"): (
         Event(
