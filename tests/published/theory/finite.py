@@ -538,7 +538,7 @@ def _satquma() -> Iterator[Number]:
     module = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
     mu, p, p_x = np.array([0.7921, 0.1707]), np.array([0.7501, 0.1749]), 0.7611
-    told = module.satquma(mu, p, np.array(p_x), half_window=210, loss_db=0.0, noise=1e-8, error=0.001, low=10.0, log_m=False)
+    told = module.satquma(mu, p, np.array(p_x), light=module.sums(210, 0.0, 10.0), noise=1e-8, error=0.001, log_m=False)
     for name, quantity, published, within in (
         ("key", "key in its reading [bit]", 4652997.75, 5.0),
         ("qber", "error rate", 0.00151904, 5e-9),
@@ -553,7 +553,7 @@ def _satquma() -> Iterator[Number]:
             quantity=quantity, published=published, found=float(told[name]), within=within, origin="second program",
             why="not by the package: by the program's formulas",
         )  # fmt: skip
-    mixed = module.satquma(mu, p, np.array(p_x), half_window=210, loss_db=0.0, noise=1e-8, error=0.001, low=10.0, log_m=True)
+    mixed = module.satquma(mu, p, np.array(p_x), light=module.sums(210, 0.0, 10.0), noise=1e-8, error=0.001, log_m=True)
     yield Number(
         quantity="leakage by its other option, which mixes units [bit]", published=206328.0, found=float(mixed["leak"]),
         within=1.0, origin="second program", why="not by the package: by the program's formulas",
