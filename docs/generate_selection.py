@@ -40,13 +40,14 @@ def generate(folder: Path) -> None:
             axes.plot([], [], color=f"C{line}", label=f"{background:g} /s")
             axes.axvline(critical, color=f"C{line}", linewidth=0.8, linestyle=":")
             best = {name: int(np.argmax(found[name])) for name in ("finite", "asymptotic")}
+            some = found["finite"][best["finite"]] > 0
             rows.append(
                 {
                     "background [/s]": background,
                     "key without a threshold [bit]": found["finite whole"],
                     "best key [bit]": found["finite"][best["finite"]],
-                    "at [dB]": found["loss"][best["finite"]],
-                    "trials kept [%]": 100 * found["kept"][best["finite"]],
+                    "at [dB]": found["loss"][best["finite"]] if some else "-",
+                    "trials kept [%]": 100 * found["kept"][best["finite"]] if some else "-",
                     "long blocks: without [bit]": found["asymptotic whole"],
                     "best [bit]": found["asymptotic"][best["asymptotic"]],
                     "best at [dB]": found["loss"][best["asymptotic"]],

@@ -227,6 +227,8 @@ def test_a_receiver_that_follows_the_senders_bias_gains(tmp_path: Path) -> None:
         ({"analysis": 'proof = "ma2005"'}, "an asymptotic rate has no best source of finite blocks"),
         ({"analysis": 'proof = "rusca2018"'}, "does not take the source's 3 intensities"),
         ({"analysis": 'block = "all"'}, "optimised for each pass by itself"),
+        ({"analysis": "selection = { minimum_elevation_deg = 20.0 }"}, "analysis.selection: a source is optimised for all"),
+        ({"analysis": "parts = { time_edges_s = [10.0] }"}, "analysis.parts: a source is optimised for all trials"),
     ],
 )
 def test_what_cannot_be_optimised_is_told(tmp_path: Path, changes: dict[str, str], message: str) -> None:
