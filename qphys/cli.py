@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
@@ -489,7 +490,9 @@ def _table(rows: Sequence[Mapping[str, Any]], title: str, *, json: bool, most: i
     if json:
         import json as format_
 
-        typer.echo(format_.dumps(list(rows), indent=2, default=float))
+        # JSON has no word for what is no number
+        plain = [{k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()} for row in rows]
+        typer.echo(format_.dumps(plain, indent=2, default=float))
         return
     from rich.box import SIMPLE_HEAD
     from rich.console import Console

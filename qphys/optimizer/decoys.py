@@ -47,6 +47,12 @@ LEAST_PROBABILITY: Final = 1e-3
 
 LINKS_AT_ONCE: Final = 64
 
+FAINTER: Final = 0.98
+"""A decoy's mean photon number over that of the signal less the weakest, at most."""
+
+FREEST: Final = {"signal_mean_photon_number": 1, "signal_probability": 0}
+"""Quantity that others depend on -> whether its low (0) or high (1) bound leaves them most room."""
+
 NODES: Final = 12
 """Lanes that stand for all steps and fading nodes, where nothing but the transmittance changes."""
 
@@ -186,6 +192,7 @@ class DecoyProblem:
                 "intensity_probabilities and basis_probability_z"
             )
         self.probability = self.joint.sum(axis=(2, 3))
+        self._check_limits(where)
         self.steps = widths(self.elevation)
         self.few = None if "minimum_elevation_deg" in self.names else self._few_lanes()
 
@@ -208,36 +215,56 @@ class DecoyProblem:
         assert value != "fixed"
         return float(value[0]), float(value[1])
 
+    def _limits(self, name: str, value: dict[str, Floats], links: NDArray[np.intp]) -> tuple[Floats, Floats]:
+        """Bounds (B, C or 1) of what varies, given what was decided before it: decoys are fainter, and a rest is left."""
+        low, high = (np.full((len(links), 1), bound) for bound in self._bounds(name))
+        weakest = self.mu[links, 2:3] if self.intensities == 3 else np.zeros((len(links), 1))
+        if name == "signal_mean_photon_number":
+            low = np.maximum(low, self._least("decoy_mean_photon_number", links) / FAINTER + weakest)
+        elif name == "decoy_mean_photon_number":
+            high = np.minimum(high, FAINTER * (value["signal_mean_photon_number"] - weakest))
+        elif name == "signal_probability" and self.intensities == 3:
+            high = np.minimum(high, 1.0 - LEAST_PROBABILITY - self._least("decoy_probability", links))
+        elif name == "decoy_probability":
+            high = np.minimum(high, 1.0 - LEAST_PROBABILITY - value["signal_probability"])
+        return low, high
+
+    def _least(self, name: str, links: NDArray[np.intp]) -> Floats:
+        """Least value that a quantity may have, (B, 1)."""
+        if name in self.names:
+            return np.full((len(links), 1), self._bounds(name)[0])
+        return self._own()[name][links, np.newaxis]
+
+    def _check_limits(self, where: str) -> None:
+        """Refuse bounds between which no source lies."""
+        own = {name: value[:, np.newaxis] for name, value in self._own().items()}
+        links = np.arange(len(self.mu))
+        room = {
+            "signal_mean_photon_number": "is brighter than the decoy",
+            "decoy_mean_photon_number": "is fainter than the signal",
+        }
+        for name in self.names:
+            # a decoy's highest bound is that beside a signal that may still grow
+            told = own | {n: np.full((len(links), 1), self._bounds(n)[i]) for n, i in FREEST.items() if n in self.names}
+            low, high = self._limits(name, told, links)
+            if np.any(low > high * (1.0 + 1e-12)):
+                reason = room.get(name, "leaves the other intensities their part")
+                least, most = self._bounds(name)
+                raise UserError(f"{where}: optimize.{name} = [{least:g}, {most:g}]: none within it {reason}")
+
     def natural(self, points: Floats, links: NDArray[np.intp] | None = None) -> dict[str, Floats]:
         """Values of points (B, C, n), each (B, C)."""
         index = np.arange(len(points)) if links is None else links
-        shape = points.shape[:2]
-        unit = {name: points[..., i] for i, name in enumerate(self.names)}
-
-        def spread(name: str, own: Floats, high: Any = np.inf) -> Floats:
-            if name not in unit:
-                return np.broadcast_to(own[index, np.newaxis], shape)
-            low, most = self._bounds(name)
-            most = np.minimum(most, high)
-            return np.asarray(np.minimum(low, most) + unit[name] * np.maximum(most - low, 0.0))
-
-        weakest = self.mu[index, 2:3] if self.intensities == 3 else np.zeros((len(index), 1))
-        signal = spread("signal_mean_photon_number", self.mu[:, 0])
-        decoy = spread("decoy_mean_photon_number", self.mu[:, 1], 0.98 * (signal - weakest))
-        p_signal = spread("signal_probability", self.probability[:, 0])
-        if self.intensities == 3:
-            p_decoy = spread("decoy_probability", self.probability[:, 1], 1.0 - p_signal - LEAST_PROBABILITY)
-        else:
-            p_decoy = 1.0 - p_signal
-        values = {
-            "signal_mean_photon_number": signal,
-            "decoy_mean_photon_number": decoy,
-            "signal_probability": p_signal,
-            "decoy_probability": np.asarray(p_decoy),
-            "basis_probability_z": spread("basis_probability_z", self.basis_z),
-            "minimum_elevation_deg": spread("minimum_elevation_deg", np.full(len(self.mu), -90.0)),
-        }
-        return values
+        value: dict[str, Floats] = {}
+        for name, own in self._own().items():
+            if name in self.names:
+                low, high = self._limits(name, value, index)
+                value[name] = low + points[..., self.names.index(name)] * np.maximum(high - low, 0.0)
+            elif name == "decoy_probability" and self.intensities == 2:
+                value[name] = 1.0 - value["signal_probability"]
+            else:
+                value[name] = np.broadcast_to(own[index, np.newaxis], points.shape[:2])
+        return value
 
     def _own(self) -> dict[str, Floats]:
         """Values of the source as the run says, (L)."""
@@ -254,14 +281,8 @@ class DecoyProblem:
         """Points (B, C, n) of values (B, C), the inverse of `natural`; they may leave the box."""
         points = []
         for name in self.names:
-            low, high = self._bounds(name)
-            most: Any = high
-            if name == "decoy_mean_photon_number":
-                weakest = self.mu[links, 2:3] if self.intensities == 3 else 0.0
-                most = np.minimum(high, 0.98 * (value["signal_mean_photon_number"] - weakest))
-            elif name == "decoy_probability":
-                most = np.minimum(high, 1.0 - value["signal_probability"] - LEAST_PROBABILITY)
-            points.append((value[name] - low) / np.maximum(most - low, 1e-12))
+            low, high = self._limits(name, value, links)
+            points.append((value[name] - low) / np.maximum(high - low, 1e-12))
         return np.stack(points, axis=-1)
 
     def own_point(self) -> Floats:
