@@ -82,11 +82,22 @@ def measure(seconds: float) -> dict[str, Any]:
             "Chernoff, broadcast": (*ordinary, *SETTINGS, *codes("chernoff", "lim2014")),
             "small blocks, broadcast": (*small, *SETTINGS, *policies),
             "exact tail, broadcast": (*ordinary, *SETTINGS, *codes("hoeffding", "exact")),
+            "Serfling, broadcast": (*ordinary, *SETTINGS, *codes("hoeffding", "serfling")),
+            "Yin 2020 gamma": (*ordinary, *SETTINGS, *codes("hoeffding", "yin2020")),
+            "Yin 2020, broadcast": (*ordinary, *SETTINGS, *codes("yin2020", "lim2014")),
+            "Zhang 2017, broadcast": (*ordinary, *SETTINGS, *codes("zhang2017", "lim2014")),
+            "Zhang 2017 simplified": (*ordinary, *SETTINGS, *codes("zhang2017_simplified", "lim2014")),
+            "binomial, broadcast": (*ordinary, *SETTINGS, *codes("binomial", "lim2014")),
         }
         found["rates"][level] = {
             name: rate(lambda kernel=kernel, out=out, case=case: kernel(*case, out=out), ROWS, seconds)
             for name, case in cases.items()
         }
+        predicted = core.kernels(level)["lim2014_predicted"]
+        kato = (*ordinary, *SETTINGS, *codes("kato2020", "lim2014"), np.tile([0.77, 0.226, 0.004], 3))
+        found["rates"][level]["Kato 2020, broadcast"] = rate(
+            lambda kernel=predicted, out=out, case=kato: kernel(*case, out=out), ROWS, seconds
+        )
     found["twin"] = rate(lambda: reference.lim2014(*ordinary, *written_out), ROWS, seconds)
     rows = 5 * ROWS
     kernel, many = core.KERNELS["lim2014"], blocks(rows, 1e5, 1e9)

@@ -8,11 +8,12 @@ from typing import Any, Final
 
 
 def generate(folder: Path) -> None:
-    """Write ``micius-2017``, ``micius-budget``, ``proofs``, ``selection`` (``.md``, ``.png``), ``lengths.md``, pairs."""
+    """Write ``micius-2017``, ``micius-budget``, ``proofs``, ``selection``, ``tails``, ``lengths`` and pairs."""
     import generate_audit
     import generate_numbers
     import generate_pairs
     import generate_selection
+    import generate_tails
 
     from qphys import plots
     from qphys.pipeline import compare_report
@@ -29,6 +30,7 @@ def generate(folder: Path) -> None:
     _write(folder / "proofs-registry.md", registry(most))
     generate_pairs.generate(folder)
     generate_selection.generate(folder)
+    generate_tails.generate(folder)
     generate_numbers.generate(folder)
     generate_audit.generate(folder)
 

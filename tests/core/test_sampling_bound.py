@@ -120,3 +120,63 @@ def test_exact_policies_fail_with_no_more_than_eps_or_its_square(policy: int) ->
     assert len(rows) > 50
     v, k, n = np.ceil(test_error[rows]), np.floor(test_single[rows]), np.floor(single[rows])
     assert np.all(hypergeom.logcdf(v, n + k, v + np.round(n * phase[rows]), k) <= log_eps[rows] + 1e-9)
+
+
+def raw_yin(v: np.ndarray, k: np.ndarray, n: np.ndarray, eps: float) -> np.ndarray:
+    """Smallest number of the key's errors that gamma of Yin et al. 2020 excludes, not certified."""
+    b, size, log_eps = v / k, np.maximum(n, k) / (n + k), np.log(eps)
+    g = (n + k) / (n * k) * (np.log((n + k) / (2 * np.pi * n * k * b * (1 - b))) - 2 * log_eps)
+    gamma = ((1 - 2 * b) * size * g + np.sqrt((size * g) ** 2 + 4 * b * (1 - b) * g)) / (2 + 2 * size**2 * g)
+    return np.floor(n * (b + gamma)) + 1
+
+
+def test_gamma_of_yin2020_holds_at_few_errors_and_fails_at_many() -> None:
+    # oracle: SciPy's distribution at the smallest number of errors excluded; unlike that of Lim et al. it fails at many
+    rng = np.random.default_rng(1)
+    for low, high, eps, least, most in (
+        (1, 6, 1e-2, 0.0, 1.0),
+        (1, 6, 1e-9 / 21, 0.0, 1.0),
+        (31, 301, 1e-2, 5.0, 20.0),
+        (31, 301, 1e-3, 3.0, 10.0),
+        (31, 301, 1e-9 / 21, 1.3, 4.0),
+    ):
+        k, n = np.floor(10 ** rng.uniform(2, 4.5, (2, 1500)))
+        v = rng.integers(low, high, 1500).astype(float)
+        v, k, n = (x[v < k / 2.5] for x in (v, k, n))
+        m = raw_yin(v, k, n, eps)
+        some = 2 * m <= n
+        times = np.exp(hypergeom.logcdf(v, n + k, v + m, k)[some] - np.log(eps))
+        assert least <= np.max(times) <= most, (low, eps, np.max(times))
+
+
+def test_yin2020_is_used_only_where_the_exact_tail_allows_it() -> None:
+    inputs = list(blocks.random_blocks(3001, seed=10))
+    inputs[11] = np.full(3001, 4, dtype=np.int8)
+    _, _, single, test_single, test_error, phase, _, used, _ = core.KERNELS["lim2014"](*inputs)
+    assert set(np.unique(used)) == {0, 2, 4}
+    log_eps = np.log(inputs[7] / np.where(inputs[12] == 0, 23.0, 21.0))
+    small = (test_single < 3e4) & (single < 3e5)
+    by_yin = np.flatnonzero(small & (used == 4))[:100]
+    assert len(by_yin) > 50
+    v, k, n = np.ceil(test_error[by_yin]), np.floor(test_single[by_yin]), np.floor(single[by_yin])
+    excluded = np.floor(n * phase[by_yin]) + 1
+    assert np.all(hypergeom.logcdf(v, n + k, v + excluded, k) <= log_eps[by_yin] + 1e-9)
+
+
+def test_serfling_holds_and_is_never_tighter_than_the_exact_tail() -> None:
+    shown, tested, unseen, log_eps = samples(1501, seed=5)
+    rate = shown / tested + np.sqrt((tested + unseen) * (tested + 1) / (tested**2 * unseen) * -log_eps / 2)
+    exact = errors_upper(shown, tested, unseen, log_eps)
+    some = (rate < 0.5) & ~np.isnan(exact)
+    assert np.sum(some) > 300
+    assert np.all(exact[some] <= np.floor(unseen * rate)[some] + 1)
+    # and the kernel's is this one
+    inputs = list(blocks.random_blocks(3001, seed=11))
+    inputs[11] = np.full(3001, 3, dtype=np.int8)
+    _, _, single, test_single, test_error, phase, _, used, _ = core.KERNELS["lim2014"](*inputs)
+    beta = np.log(np.where(inputs[12] == 0, 23.0, 21.0) / inputs[7])
+    rows = used == 3
+    assert np.sum(rows) > 500
+    k, n = test_single[rows], single[rows]
+    expected = test_error[rows] / k + np.sqrt((k + n) * (k + 1) / (k**2 * n) * beta[rows] / 2)
+    np.testing.assert_allclose(phase[rows], expected, rtol=1e-12)
