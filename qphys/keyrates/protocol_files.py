@@ -973,7 +973,7 @@ UNITS: Final[dict[str, tuple[str, str]]] = {
 def keyrate(
     protocol: str | Path | Mapping[str, Any], *, numerical: bool = True, overrides: Mapping[str, Any] | None = None
 ) -> xr.Dataset:
-    r"""Asymptotic secret key rate of a protocol that a file describes.
+    r"""Secret key rate of a protocol that a file describes: asymptotic, or of a finite block with a table ``[finite]``.
 
     .. math:: R = s \min_\rho f(\rho) - f_{EC} H(K|B)
 
@@ -999,8 +999,9 @@ def keyrate(
 
     Notes
     -----
-    Security: asymptotic, against collective attacks, under the attribute ``assumptions``; what the attribute ``not_covered``
-    lists is outside. Fails closed: inconsistent statistics, or a solver that fails, give key 0 and a status.
+    Security: against collective attacks, asymptotic or as `qphys.keyrates.numerical_finite` says, under the attribute
+    ``assumptions``; what the attribute ``not_covered`` lists is outside. Fails closed: inconsistent statistics, or a solver
+    that fails, give key 0 and a status.
 
     Examples
     --------

@@ -13,6 +13,7 @@ import xarray as xr
 from scipy import optimize, stats
 from scipy.special import gammaln
 
+import qphys
 from qphys.cli import main
 from qphys.errors import UserError
 from qphys.keyrates import NumericalSettings, keyrate_of_statistics, numerical_rows, profile, rows_against, status_names
@@ -570,3 +571,16 @@ def test_pairs_without_coincidences_have_no_key() -> None:
     assert evidence_of_entangled(bits, (False, False), chosen=SETTINGS) == ["no_key"]
     assert evidence_of_entangled(bits * np.nan, (False, False), chosen=SETTINGS) == ["input_not_finite"]
     assert evidence_of_entangled(bits - 1, (False, False), chosen=SETTINGS) == ["impossible_counts"]
+
+
+@pytest.mark.slow
+def test_the_run_of_the_documentation_has_its_keys(tmp_path: Path) -> None:
+    """docs/physics/numerical-files.md; expected counts do not depend on a seed."""
+    dataset = qphys.run(Path(__file__).parents[2] / "runs" / "fixed-loss.toml", output=tmp_path / "fixed.h5")
+    for told, key in (({}, 11_976), ({"entropy_bound": "renyi"}, 14_476), ({"length": "asymptotic"}, 39_074)):
+        result = keyrate_of_statistics(dataset, counts="expected", **told)
+        assert result["expected_key_length"].item() == pytest.approx(key, abs=4)
+    # against closed forms at the same epsilons: collective attacks and exact tails leave more than coherent and Hoeffding's
+    rows = rows_against(dataset, keyrate_of_statistics(dataset, counts="expected"), ["lim2014", "linear-programme"])
+    keys = [row["key [bit]"] for row in rows]
+    assert keys[0] > keys[2] > keys[1] > 0
