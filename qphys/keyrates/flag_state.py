@@ -7,7 +7,7 @@ that happens. After Y. Zhang, P. J. Coles, A. Winick, J. Lin, N. Lutkenhaus, Phy
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -88,18 +88,29 @@ class Receiver:
         :math:`\prod_{d \in T} (1 - q_d) \, (1 - \sum_{d \in T} E_d)^{\otimes n}`, where :math:`q` are the dark counts and
         :math:`E_d` a photon's effects, and inclusion and exclusion give each pattern of clicks.
         """
+
+        def passed(unseen: Floats) -> Floats:
+            power: Floats = np.ones((1, 1))
+            for _ in range(photons):
+                power = np.asarray(np.kron(power, np.eye(2) - unseen))
+            return power
+
+        return self._by_outcome(passed)
+
+    def _by_outcome(self, passed: Callable[[Floats], Floats]) -> Floats:
+        """Of all outcomes, from what the light does with a photon's effect to be unseen: probabilities or effects."""
         if self.kind == "active":
             return np.concatenate(
                 [
                     self.shares[b] * np.stack([found[(0,)], found[(1,)], found[(0, 1)], found[()]])
                     for b in BASES
-                    for found in [_patterns(self._photon(b), np.asarray(self.dark_counts[b]), photons)]
+                    for found in [_patterns(self._photon(b), np.asarray(self.dark_counts[b]), passed)]
                 ]
             )
         photon = np.concatenate([self.shares[b] * self._photon(b) for b in BASES])
-        found = _patterns(photon, np.concatenate([self.dark_counts[b] for b in BASES]), photons)
+        found = _patterns(photon, np.concatenate([self.dark_counts[b] for b in BASES]), passed)
         named = {(0,): 0, (1,): 1, (0, 1): 2, (2,): 3, (3,): 4, (2, 3): 5, (): 7}
-        total = np.zeros((8, 2**photons, 2**photons))
+        total = np.zeros((8, *found[()].shape))
         for pattern, effect in found.items():
             total[named.get(pattern, 6)] += effect
         return total
@@ -159,24 +170,19 @@ class Receiver:
         return (self.effects(0), self.effects(1), PAIRS @ self.effects(2) @ PAIRS.T)
 
 
-def _patterns(photon: Floats, dark_counts: Floats, photons: int) -> dict[tuple[int, ...], Floats]:
+def _patterns(photon: Floats, dark_counts: Floats, passed: Callable[[Floats], Floats]) -> dict[tuple[int, ...], Floats]:
     """Effect of each set of detectors that click, by their numbers."""
     detectors = tuple(range(len(photon)))
 
     def silent(some: tuple[int, ...]) -> Floats:
-        passed, power = np.eye(2) - photon[list(some)].sum(axis=0), np.ones((1, 1))
-        for _ in range(photons):
-            power = np.kron(power, passed)
-        return np.asarray(np.prod(1.0 - dark_counts[list(some)]) * power)
+        return np.asarray(np.prod(1.0 - dark_counts[list(some)]) * passed(photon[list(some)].sum(axis=0)))
 
     found = {}
     for size in range(len(detectors) + 1):
         for clicked in combinations(detectors, size):
             rest = tuple(d for d in detectors if d not in clicked)
-            found[clicked] = sum(
-                ((-1) ** k * silent(rest + some) for k in range(size + 1) for some in combinations(clicked, k)),
-                np.zeros((2**photons, 2**photons)),
-            )
+            parts = [(-1) ** k * silent(rest + some) for k in range(size + 1) for some in combinations(clicked, k)]
+            found[clicked] = np.sum(parts, axis=0)
     return found
 
 
@@ -287,4 +293,53 @@ def photon_statistics(
             double = np.einsum("kij,ji->k", two, np.kron(state, np.eye(2) / 2.0))
             arrived = (1.0 - second_photon) * single + second_photon * double
             found[f"{b}{bit}"] = transmittance * arrived + (1.0 - transmittance) * receiver.effects(0)[:, 0, 0]
+    return found
+
+
+def coherent_statistics(
+    receiver: Receiver,
+    mean_photon_number: float,
+    *,
+    transmittance: float,
+    error_rates: Mapping[str, float],
+    second_photon: float,
+) -> dict[str, Floats]:
+    r"""The same for pulses of random phase: detectors see independent Poissonian photons.
+
+    Parameters
+    ----------
+    receiver : Receiver
+        Threshold detectors.
+    mean_photon_number : float
+        :math:`\mu`, sent [1].
+    transmittance : float
+        Of intensity [1].
+    error_rates : mapping
+        Probability that the polarization of a pulse is turned, independently in Z and X [1].
+    second_photon : float
+        Probability that a photon without polarization comes with a pulse [1].
+
+    Returns
+    -------
+    dict of ndarray
+        By state, ``Z0`` to ``X1``, those of the receiver's outcomes [1], (8,).
+
+    Notes
+    -----
+    None of a set of detectors with a photon's effect E clicks with :math:`e^{-\mu\eta\,\mathrm{tr}\,\rho E}`, times
+    :math:`1 - r\,\mathrm{tr}\,E/2` for the photon that comes along with probability r.
+    """
+    found = {}
+    for b in BASES:
+        for bit in (0, 1):
+            parts = []
+            for weight, sent in ((1.0 - error_rates[b], bit), (error_rates[b], 1 - bit)):
+                state = ANALYSED[b][sent]
+
+                def passed(unseen: Floats, state: Floats = state) -> Floats:
+                    light = mean_photon_number * transmittance * np.trace(state @ unseen)
+                    return np.asarray(np.exp(-light) * (1.0 - second_photon * np.trace(unseen) / 2.0))
+
+                parts.append(weight * receiver._by_outcome(passed))
+            found[f"{b}{bit}"] = np.sum(parts, axis=0)
     return found

@@ -16,8 +16,15 @@ from qphys.errors import UserError, nearest
 from qphys.keyrates import numerical_finite
 from qphys.keyrates.efficiency_mismatch import ignorance_of_clicks, rate_with_discarding
 from qphys.keyrates.entropies import binary_entropy, shannon_leakage
-from qphys.keyrates.flag_state import Receiver, flag_constraints, photon_statistics, squashed_effects, squashed_numbers
-from qphys.keyrates.numerical import Bound, Matrix, Programme, bound, connected_parts
+from qphys.keyrates.flag_state import (
+    Receiver,
+    coherent_statistics,
+    flag_constraints,
+    photon_statistics,
+    squashed_effects,
+    squashed_numbers,
+)
+from qphys.keyrates.numerical import EDGE, Bound, Matrix, Programme, bound, connected_parts
 from qphys.keyrates.numerical_finite import Finite
 from qphys.keyrates.phase_encoding import (
     BRIGHTEST,
@@ -345,6 +352,10 @@ class EfficiencyMismatch(_Protocol):
         )
 
 
+_Event = tuple[int, int, int]
+"""Basis and bit of Alice, number of Bob's outcome."""
+
+
 class Pairs(Record):
     """Numbers of the detectors for 0 and 1, by basis."""
 
@@ -389,9 +400,14 @@ class ThresholdBb84(_Protocol):
     """Numbers of photons described exactly, up to this one; more are flags."""
     double_clicks: Literal["discarded", "random"] = "discarded"
     """Two clicks in the Z basis make no key, or a random bit of Bob."""
-    click_probabilities: dict[str, dict[str, Observed]] | None = None
+    intensities: tuple[Annotated[float, Field(ge=0.0, le=BRIGHTEST)], ...] | None = Field(
+        default=None, min_length=1, max_length=6
+    )
+    """Mean photon numbers of pulses of random phase; the first one makes key, all tell of single photons. None: Alice sends
+    single photons."""
+    click_probabilities: dict[str, dict[str, Observed]] | tuple[dict[str, dict[str, Observed]], ...] | None = None
     """By Alice's state (``Z0``, ``Z1``, ``X0``, ``X1``) and outcome, given the state; Bob's choice of basis included.
-    What is left out is not constrained."""
+    What is left out is not constrained. With intensities one table for each."""
     channel: ThresholdChannel | None = None
 
     @model_validator(mode="after")
@@ -400,6 +416,17 @@ class ThresholdBb84(_Protocol):
             raise ValueError("needs click_probabilities (measured) or channel (a model of them), one of both")
         if max(*self.efficiencies.Z, *self.efficiencies.X) <= 0.0:
             raise ValueError("efficiencies must not all be 0")
+        tables = self.click_probabilities
+        if self.intensities is None:
+            if isinstance(tables, tuple):
+                raise ValueError("click_probabilities is one table where there are no intensities")
+            return self
+        if tables is not None and (isinstance(tables, dict) or len(tables) != len(self.intensities)):
+            raise ValueError("click_probabilities needs one table for each of the intensities")
+        if self.intensities[0] <= 0.0 or len(set(self.intensities)) < len(self.intensities):
+            raise ValueError("intensities must differ, and the first be above 0")
+        if self.decoy is not None:
+            raise ValueError("decoy: not with intensities, which are the decoys")
         return self
 
     def _receiver(self, *, common: float = 1.0) -> Receiver:
@@ -410,56 +437,86 @@ class ThresholdBb84(_Protocol):
             dark_counts={b: getattr(self.dark_counts, b) for b in QUBITS},
         )
 
-    def _observed(self, receiver: Receiver, where: str) -> dict[tuple[int, int, int], tuple[float, float]]:
-        """Ends of the probabilities of outcome k given bit x in basis b, by (b, x, k)."""
+    def _tables(self, receiver: Receiver, where: str) -> list[dict[_Event, tuple[float, float]]]:
+        """Ends of the probabilities of outcome k given bit x in basis b, by (b, x, k); a table an intensity, else one."""
         if self.channel is not None:
             rates = {b: _ends(getattr(self.channel.error_rates, b))[0] for b in QUBITS}
-            told = photon_statistics(
-                self._receiver(),
-                transmittance=self.channel.transmittance,
-                error_rates=rates,
-                second_photon=self.channel.second_photon,
+            more = {"transmittance": self.channel.transmittance, "second_photon": self.channel.second_photon}
+            whole = self._receiver()
+            modelled = (
+                [photon_statistics(whole, error_rates=rates, **more)]
+                if self.intensities is None
+                else [coherent_statistics(whole, mu, error_rates=rates, **more) for mu in self.intensities]
             )
-            return {
-                (b, x, k): (float(value), float(value))
-                for b, basis in enumerate(QUBITS)
-                for x in (0, 1)
-                for k, value in enumerate(told[f"{basis}{x}"])
-            }
+            return [
+                {
+                    (b, x, k): (float(value), float(value))
+                    for b, basis in enumerate(QUBITS)
+                    for x in (0, 1)
+                    for k, value in enumerate(told[f"{basis}{x}"])
+                }
+                for told in modelled
+            ]
+        given = self.click_probabilities
+        if isinstance(given, tuple):
+            return [self._table(table, receiver, f"{where}: click_probabilities[{i}]") for i, table in enumerate(given)]
+        return [self._table(given or {}, receiver, f"{where}: click_probabilities")]
+
+    def _table(
+        self, table: Mapping[str, Mapping[str, Observed]], receiver: Receiver, where: str
+    ) -> dict[_Event, tuple[float, float]]:
         found, states = {}, [f"{basis}{x}" for basis in QUBITS for x in (0, 1)]
-        for state, row in (self.click_probabilities or {}).items():
+        for state, row in table.items():
             if state not in states:
-                allowed = f"(allowed: {', '.join(states)})"
-                raise UserError(f"{where}: click_probabilities.{state}: no state of Alice{nearest(state, states)} {allowed}")
+                raise UserError(f"{where}.{state}: no state of Alice{nearest(state, states)} (allowed: {', '.join(states)})")
             for outcome, value in row.items():
                 if outcome not in receiver.outcomes:
-                    told_names = ", ".join(receiver.outcomes)
-                    raise UserError(
-                        f"{where}: click_probabilities.{state}.{outcome}: no outcome of this receiver"
-                        f"{nearest(outcome, receiver.outcomes)} (allowed: {told_names})"
-                    )
+                    told = f"{nearest(outcome, receiver.outcomes)} (allowed: {', '.join(receiver.outcomes)})"
+                    raise UserError(f"{where}.{state}.{outcome}: no outcome of this receiver{told}")
                 place = states.index(state)
                 found[place // 2, place % 2, receiver.outcomes.index(outcome)] = _ends(value)
         return found
 
+    def _of_single_photons(
+        self, receiver: Receiver, tables: list[dict[_Event, tuple[float, float]]], used: list[int]
+    ) -> dict[tuple[_Event, ...], tuple[float, float]]:
+        """Ends of the probabilities of events, their states averaged: of single ones, and with decoys of sums too."""
+        if self.intensities is None:
+            return {(event,): ends for event, ends in tables[0].items()}
+        pulses, names = Pulses(intensities=self.intensities, phases=None), receiver.outcomes
+        multiple = [names.index(name) for name in receiver.multiple]
+        events: list[tuple[_Event, ...]] = [((b, x, k),) for b in (0, 1) for x in (0, 1) for k in range(len(names))]
+        events += [tuple((0, x, k) for k in used) for x in (0, 1)] + [tuple((0, x, k) for x in (0, 1) for k in used)]
+        for b, basis in enumerate(QUBITS):
+            events += [tuple((b, x, names.index(f"{basis}{x ^ wrong}")) for x in (0, 1)) for wrong in (0, 1)]
+            events.append(tuple((b, x, k) for x in (0, 1) for k in multiple))
+        found = {}
+        for group in events:
+            if all(event in table for table in tables for event in group):
+                states = len({event[:2] for event in group})
+                gains = [tuple(sum(table[event][end] for event in group) / states for end in (0, 1)) for table in tables]
+                low, high = pulses.yield_bounds([(low, high) for low, high in gains], component=1)
+                # not so rare that the search would take it for never
+                found[group] = (low, max(high, 4.0 * EDGE))
+        return found
+
     def _weights(
-        self, receiver: Receiver, observed: Mapping[tuple[int, int, int], tuple[float, float]]
+        self, receiver: Receiver, told: Mapping[tuple[_Event, ...], tuple[float, float]]
     ) -> list[tuple[int, float]]:
         """Photon numbers and how often so many or more come, at most, by the clicks of two detectors or more."""
         multiple = [receiver.outcomes.index(name) for name in receiver.multiple]
-        told = [
-            sum(observed[b, x, k][1] for x in (0, 1) for k in multiple) / 2.0
-            for b in (0, 1)
-            if all((b, x, k) in observed for x in (0, 1) for k in multiple)
+        most = []
+        for b in (0, 1):
+            group = tuple((b, x, k) for x in (0, 1) for k in multiple)
+            if group in told:
+                most.append(told[group][1])
+            elif all((event,) in told for event in group):
+                most.append(sum(told[(event,)][1] for event in group) / 2.0)
+        weights = [
+            (least, 1.0 - receiver.low_photon_weight(min(most, default=1.0), photons=least - 1))
+            for least in range(1, self.photons + 2)
         ]
-        if not told:
-            return []
-        found = []
-        for least in range(1, self.photons + 2):
-            weight = 1.0 - receiver.low_photon_weight(min(told), photons=least - 1)
-            if weight < 1.0:
-                found.append((least, weight))
-        return found
+        return [(least, weight) for least, weight in weights if weight < 1.0]
 
     def task(self, where: str) -> Task:
         common = max(*self.efficiencies.Z, *self.efficiencies.X) if self.common_loss == "given-to-eve" else 1.0
@@ -469,14 +526,18 @@ class ThresholdBb84(_Protocol):
         d = bob.shape[-1]
         operators: list[Any] = [np.kron(pauli, np.eye(d)) for pauli in (PAULI_X, PAULI_Z)]
         values = [(0.0, 0.0)] * 2
-        observed = self._observed(receiver, where)
+        tables = self._tables(receiver, where)
+        names = receiver.outcomes
+        used = [names.index(name) for name in ("Z0", "Z1", *(["double_Z"] if self.double_clicks == "random" else []))]
+        told = self._of_single_photons(receiver, tables, used)
         states = list(QUBITS.values())
-        for (b, x, k), (low, high) in observed.items():
-            operators.append(np.kron(np.outer(states[b][x], states[b][x]), bob[k]))
-            values.append((low / 2.0, high / 2.0))
+        for events, (low, high) in told.items():
+            whole = len({event[:2] for event in events}) / 2.0
+            operators.append(np.sum([np.kron(np.outer(states[b][x], states[b][x]), bob[k]) for b, x, k in events], axis=0))
+            values.append((low * whole, high * whole))
         if flags:
             # implied by the flags' constraints below; it tells the search what is rare
-            for least, limit in self._weights(receiver, observed) if self.finite is None else ():
+            for least, limit in self._weights(receiver, told) if self.finite is None else ():
                 above = np.diag((squashed_numbers(photons=self.photons) >= least).astype(np.float64))
                 operators.append(np.kron(np.eye(2), above))
                 values.append((0.0, limit))
@@ -489,8 +550,7 @@ class ThresholdBb84(_Protocol):
                 on_flags = np.diag(np.append(np.zeros(d - diagonal.size), diagonal))
                 operators += [np.kron(np.outer(v, v), on_flags) for pair in states for v in pair]
                 values += [(0.0, 1.0)] * 4
-        names = receiver.outcomes
-        used = [names.index(name) for name in ("Z0", "Z1", *(["double_Z"] if self.double_clicks == "random" else []))]
+        observed = tables[0]
         if self.decoy is None and any((0, x, k) not in observed for x in (0, 1) for k in used):
             raise UserError(f"{where}: click_probabilities: the outcomes that make key are needed for Z0 and Z1")
         ends = np.array([[observed.get((0, x, k), (0.0, 0.0)) for k in used] for x in (0, 1)]) / 2.0
@@ -502,17 +562,24 @@ class ThresholdBb84(_Protocol):
             if flags
             else "one photon or none at the receiver"
         )
+        mu = None if self.intensities is None else self.intensities[0]
+        source = "single photons" if mu is None else "pulses of random phase and exact intensities"
         return self._with_decoy(
             Task(
                 programme=_programme((blocks,), operators, values),
                 leakage=shannon_leakage(joint),
                 kept=float(min(joint.sum(), 1.0)),
                 kept_lower=float(ends[..., 0].sum()),
-                tested=tuple(_filled(["", "", *("ZX"[b] for b, _, _ in observed)], len(operators))),
+                scale=1.0 if mu is None else component_probability(mu, 1, phases=None) * (1.0 - 1e-12),
+                tested=()
+                if mu is not None
+                else tuple(_filled(["", "", *("ZX"[event[0][0]] for event in told)], len(operators))),
                 outcomes={"Z": 16, "X": 16},
-                trial="signal sent in the key basis",
+                trial="signal sent in the key basis"
+                if mu is None
+                else "pulse of the first intensity, sent in the key basis",
                 not_covered=f"{COMMON_GAPS}, {UNSEEN_MODES}" if flags else NOT_COVERED,
-                assumptions=f"{light}; efficiencies that depend on the result alone and dark counts known; uniform bits",
+                assumptions=f"{source}; {light}; dark counts and efficiencies known, one of each for a result; uniform bits",
             )
         )
 

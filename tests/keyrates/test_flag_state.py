@@ -13,7 +13,7 @@ from qphys.errors import UserError
 from qphys.keyrates import status_names
 from qphys.keyrates.efficiency_mismatch import tight_rate
 from qphys.keyrates.entropies import binary_entropy
-from qphys.keyrates.flag_state import PAIRS, Receiver, photon_statistics
+from qphys.keyrates.flag_state import PAIRS, Receiver, coherent_statistics, photon_statistics
 from qphys.keyrates.numerical import Programme, conditional_entropy
 from qphys.keyrates.protocol_files import KINDS, parse
 
@@ -233,9 +233,64 @@ def test_intervals_and_outcomes_left_out_cost_key() -> None:
     assert key(0.0, ("across", "double_Z", "double_X", "none")) == 0.0  # nothing says how many photons came
 
 
+@pytest.mark.parametrize("kind", KIND)
+def test_pulses_click_as_their_photon_numbers_do(kind: Kind) -> None:
+    seen, mu, transmittance = receiver(kind, (0.8, 0.5), (1e-3, 2e-3), 0.6), 0.4, 0.7
+    found = coherent_statistics(seen, mu, transmittance=transmittance, error_rates={"Z": 0.1, "X": 0.2}, second_photon=0.3)
+    bit = {"Z0": [[1, 0], [0, 0]], "X1": [[0.5, -0.5], [-0.5, 0.5]]}
+    for name, error in (("Z0", 0.1), ("X1", 0.2)):
+        total, weight = np.zeros(8), np.exp(-mu * transmittance)
+        for n in range(7):  # 7 photons and more: 1e-8
+            for share, state in ((1 - error, np.array(bit[name])), (error, np.eye(2) - np.array(bit[name]))):
+                for extra in (0, 1):
+                    light = np.ones((1, 1))
+                    for part in [state] * n + [np.eye(2) / 2] * extra:
+                        light = np.kron(light, part)
+                    clicks = np.einsum("kij,ji->k", seen.effects(n + extra), light)
+                    total += share * (0.3 if extra else 0.7) * weight * clicks
+            weight *= mu * transmittance / (n + 1)
+        np.testing.assert_allclose(found[name], total, atol=3e-8)
+
+
+def test_decoys_tell_the_single_photons_of_a_receiver_with_unequal_detectors() -> None:
+    """Six intensities pin the single photons, of which the tight bound is known; two clicks come from more of them."""
+    many = {"intensities": [0.5, 0.2, 0.1, 0.03, 0.01, 0.0]}
+    result = qphys.keyrate(table("passive", **many, photons=1))
+    single = photon_statistics(
+        receiver("passive", (0.2, 0.1)), transmittance=0.1, error_rates={"Z": 0.02, "X": 0.03}, second_photon=0.0
+    )
+    kept = (single["Z0"][:2].sum() + single["Z1"][:2].sum()) / 2
+    expected = 0.5 * np.exp(-0.5) * kept * tight_rate(0.2, 0.1, 0.0, phase_error=0.03)
+    assert 0.0 < expected - result["entropy_lower"] < 0.01 * expected
+    pulses = coherent_statistics(
+        receiver("passive", (0.2, 0.1)), 0.5, transmittance=0.1, error_rates={"Z": 0.02, "X": 0.03}, second_photon=0.0
+    )
+    assert result["kept_probability"] == pytest.approx((pulses["Z0"][:2].sum() + pulses["Z1"][:2].sum()) / 2, rel=1e-12)
+    assert pulses["Z0"][6] > 1e-4 * pulses["Z0"][0]  # while pulses do click across the bases
+    with pytest.raises(UserError, match="no finite-size terms"):
+        qphys.keyrate(table("passive", **many, finite={"trials": 1e9, "tests": 1e9}))
+
+
+@pytest.mark.slow
+def test_three_decoys_find_a_key_at_twenty_decibels_and_what_is_not_found_has_none() -> None:
+    three = {"intensities": [0.5, 0.1, 0.001], "channel": {"transmittance": 1e-2}}
+    result = qphys.keyrate(table("active", dark=1e-6, **three))
+    assert status_names(result["status"]) == ["good"] and result["gap"] < 1e-4 * result["entropy_lower"]
+    assert 0.1 < result["key_fraction"] < 0.5
+    # a search may stop short where hardly anything is kept; then there is a status, and no key
+    three["channel"] = {"transmittance": 1e-3}
+    far = qphys.keyrate(table("active", dark=1e-6, **three))
+    assert far["key_rate"] == 0.0 or status_names(far["status"]) == ["good"]
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
+        ({"intensities": [0.5, 0.5]}, ("must differ",)),
+        ({"intensities": [0.5], "decoy": {"single_photons": 0.1, "gain": 0.1, "error_rate": 0.1}}, ("are the decoys",)),
+        ({"intensities": [0.5, 0.1], "click_probabilities": [{}]}, ("one table for each",)),
+        ({"click_probabilities": [{}]}, ("one table where there are no intensities",)),
+        ({"intensities": [0.5], "click_probabilities": [{"Z0": {"Z7": 0.1}}]}, ("click_probabilities[0].Z0.Z7",)),
         ({"click_probabilities": {"Z2": {"Z0": 0.1}}}, ("click_probabilities.Z2", "allowed: Z0, Z1")),
         ({"click_probabilities": {"Z0": {"none_Z": 0.1}}}, ("click_probabilities.Z0.none_Z", "across")),
         ({"click_probabilities": {"Z0": {"Z0": 0.1}}}, ("are needed for Z0 and Z1",)),
