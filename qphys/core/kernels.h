@@ -41,10 +41,10 @@
           "As lim2014, with predicted shares of key counts, test counts and test errors for Kato's inequality.")       \
     LANES(level, one_decoy, "(2),(2),(2),(2),(2),(2),(2),(),(),(),(),(),(),(),(8)->(),(),(),(),(),(),(),(),()",        \
           "ddddddddddbbbbd>dddddddbb", "Finite key of decoy-state BB84 with one decoy, Rusca 2018 or Wiesemann 2026.") \
-    LANES(level, variable_length_one_decoy, "(2),(2),(2),(2),(2),(2),(2),(),(),(),()->(),(),(),(),(),(),(),(),()",     \
-          "ddddddddddb>dddddddbb", "Key of decoy-state BB84 with one decoy whose length follows the counts.")          \
+    LANES(level, variable_length_one_decoy, "(2),(2),(2),(2),(2),(2),(2),(),(),(),(),()->(),(),(),(),(),(),(),(),()",  \
+          "dddddddddddb>dddddddbb", "Key of decoy-state BB84 with one decoy whose length follows the counts.")         \
     LANES(level, variable_length_two_decoys,                                                                           \
-          "(3),(3),(3),(3),(3),(3),(3),(),(),(),(),(),()->(),(),(),(),(),(),(),(),()", "ddddddddddbbb>dddddddbb",      \
+          "(3),(3),(3),(3),(3),(3),(3),(),(),(),(),(),(),()->(),(),(),(),(),(),(),(),()", "dddddddddddbbb>dddddddbb",  \
           "Key of decoy-state BB84 with two decoys whose length follows the counts, by either count of epsilon.")      \
     LANES(level, ma2005, "(3),(3),(3),(),()->(),(),(),(),(),()", "ddddd>dddddb",                                       \
           "Asymptotic decoy bounds and key rate with two decoys, Ma et al. 2005.")                                     \

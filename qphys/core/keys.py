@@ -378,6 +378,7 @@ def variable_length(
     tail_bound: str,
     proof: str = "variable-length",
     sampling_bound: str = "own",
+    detector_ratio: ArrayLike = 1.0,
     threads: int = 1,
 ) -> Lim2014:
     r"""Return the secret key length of one block of decoy-state BB84 in a protocol whose length follows the counts.
@@ -408,8 +409,11 @@ def variable_length(
         the smoothing twice, hashing once; sampling at the squared part. "tupkary2025", two decoys only: as published,
         eps_secrecy = 2 eps_AT + eps_PA in equal thirds, 13 tails at eps_AT^2 / 13 each, no vacuum events.
     sampling_bound : {"own", "serfling", "exact"}
-        "own": of "variable-length" with two decoys the exact hypergeometric tail, else Serfling's inequality. "exact" is
-        for two decoys only.
+        "own": of "variable-length" with two decoys and like detectors the exact hypergeometric tail, else Serfling's
+        inequality. "exact" is for two decoys and like detectors only.
+    detector_ratio : array_like
+        g, above 0 and at most 1: smallest over largest, of the efficiency and of the dark-count probability, of any two of
+        the receiver's detectors, whatever arrives and when. 1: like detectors. Below 1 for "variable-length" only.
     threads : int
         Threads over the leading dimension of the batch.
 
@@ -431,8 +435,9 @@ def variable_length(
     Security
     --------
     Efficient BB84 with phase-randomised pulses of two or three intensities, coherent attacks, variable length, so that
-    no acceptance test is needed. Composable, eps_secrecy + eps_correctness. Assumes detection independent of the basis,
-    no side channels, and that all bits which error correction discloses are counted; authentication is not counted.
+    no acceptance test is needed. Composable, eps_secrecy + eps_correctness. Assumes detection independent of the basis (or,
+    with `detector_ratio`, an active choice of basis before detectors alike to that ratio), no side channels, and that all
+    bits which error correction discloses are counted; authentication is not counted.
 
     References
     ----------
@@ -453,8 +458,11 @@ def variable_length(
     intensities = np.shape(key_counts)[-1] if np.ndim(key_counts) else 0
     if intensities not in ((3,) if proof == "tupkary2025" else (2, 3)):
         raise ValueError(f"{proof} takes {'3' if proof == 'tupkary2025' else '2 or 3'} intensities, not {intensities}")
+    unlike = bool(np.any(np.asarray(detector_ratio) < 1))
+    if unlike and (proof == "tupkary2025" or sampling_bound == "exact"):
+        raise ValueError("detector_ratio below 1 is for the proof variable-length with Serfling's inequality")
     if sampling_bound == "own":
-        sampling_bound = "exact" if intensities == 3 and proof == "variable-length" else "serfling"
+        sampling_bound = "exact" if intensities == 3 and proof == "variable-length" and not unlike else "serfling"
     elif intensities == 2 and sampling_bound == "exact":
         raise ValueError("sampling_bound must be own or serfling with one decoy, not 'exact'")
     closed_forms = {name: TAIL_BOUNDS[name] for name in ("hoeffding", "chernoff")}
@@ -469,6 +477,7 @@ def variable_length(
         eps_secrecy,
         eps_correctness,
         error_correction_efficiency,
+        detector_ratio,
         _code(closed_forms, tail_bound, "tail_bound"),
     )
     sampling = _code(VARIABLE_LENGTH_SAMPLING_BOUNDS, sampling_bound, "sampling_bound")

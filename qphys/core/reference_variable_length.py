@@ -25,6 +25,7 @@ def variable_length_two_decoys(
     eps_secrecy: ArrayLike,
     eps_correctness: ArrayLike,
     error_correction_efficiency: ArrayLike,
+    detector_ratio: ArrayLike,
     tail_bound: ArrayLike,
     proof: ArrayLike,
     sampling_bound: ArrayLike,
@@ -57,6 +58,8 @@ def variable_length_two_decoys(
     _, s_z1, v_z1 = basis(z, c, q)
     bad = (mu3 < 0) | (mu2 <= mu3) | (mu1 <= mu2 + mu3) | (mu1 > 100)
     codes = ~np.isin(tail_bound, [0, 1]) | ~np.isin(proof, [0, 1]) | ~np.isin(sampling_bound, [0, 1])
+    ratio = np.asarray(detector_ratio, dtype=np.float64)
+    codes = codes | ((ratio < 1) & (squared | (np.asarray(sampling_bound) == 1)))
     hashing = np.where(squared, 2 * np.log2(3 / (2 * eps)), 2 * np.log2(15 / (2 * eps)))
     kept = np.where(squared, 0.0, s0)
     log_eps = -np.where(squared, beta, 2 * beta)
@@ -67,6 +70,7 @@ def variable_length_two_decoys(
         hashing,
         log_eps,
         np.asarray(sampling_bound) == 1,
+        ratio,
         (bad, codes),
     )
 
@@ -83,6 +87,7 @@ def variable_length_one_decoy(
     eps_secrecy: ArrayLike,
     eps_correctness: ArrayLike,
     error_correction_efficiency: ArrayLike,
+    detector_ratio: ArrayLike,
     tail_bound: ArrayLike,
 ) -> Block:
     """Return key length, s_0, s_1, s_Z1, v_Z1, phase error, leakage, sampling bound used and status."""
@@ -117,6 +122,7 @@ def variable_length_one_decoy(
         2 * np.log2(14 / (2 * eps)),
         -2 * beta,
         np.asarray(False),
+        np.asarray(detector_ratio, dtype=np.float64),
         ((mu2 < 1e-30) | (mu1 <= mu2) | (mu1 > 100), ~np.isin(tail_bound, [0, 1])),
     )
 
@@ -142,6 +148,7 @@ def _key(
     hashing: Array,
     log_eps: Array,
     exact: Array,
+    ratio: Array,
     faults: tuple[Array, Array],
 ) -> Block:
     """Return what the twins return, from the bounds s_0, s_1, s_Z1, v_Z1 and the vacuum events that are kept."""
@@ -149,7 +156,11 @@ def _key(
     s0, s1, s_z1, v_z1, kept = bounds
     eps_sec, eps_cor, f = settings
     b = v_z1 / s_z1
-    serfling = b + np.sqrt((s_z1 + s1) / (s_z1 * s1) * (s_z1 + 1) / s_z1 * -log_eps / 2)  # Eq. 10
+    beta = np.where(ratio < 1, np.log(3), 0.0) - log_eps
+    serfling = b + np.sqrt((s_z1 + s1) / (s_z1 * s1) * (s_z1 + 1) / s_z1 * beta / 2)  # Eq. 10
+    spread = np.sqrt(beta / (2 * s1))
+    unlike = np.where(ratio > spread, (serfling + (1 - ratio**2) / 2 + spread) / (ratio - spread), 1.0)  # Eq. 11
+    serfling = np.where(ratio < 1, unlike, serfling)
     whole = np.ceil(v_z1), np.floor(s_z1), np.floor(s1)
     enough = (whole[1] >= 1) & (whole[2] >= 2) & (b < 0.5)
     by_serfling = enough & ~exact & (serfling < 0.5)
@@ -164,13 +175,14 @@ def _key(
     leak = f * n * _entropy(np.where(n > 0, m / np.where(n > 0, n, 1.0), 0.0))
     announced = np.log2(n + 1) + np.sum(np.log2(x + 1), axis=0)
     key = np.floor(kept + s1 * (1 - _entropy(phase)) - leak - announced - hashing - np.log2(2 / eps_cor))  # Eq. 1
-    finite = sum(np.sum(value, axis=0) for value in (x, a, z, c, mu, p, q)) + eps_sec + eps_cor + f
+    finite = sum(np.sum(value, axis=0) for value in (x, a, z, c, mu, p, q)) + eps_sec + eps_cor + f + ratio
     fault = _worst(
         [
             (~np.isfinite(finite), 11),
             (np.any((a < 0) | (a > x) | (c < 0) | (c > z), axis=0), 10),
             ((np.sum(x, axis=0) > 1e15) | (np.sum(z, axis=0) > 1e15), 10),
             (faults[0], 9),
+            ((ratio <= 0) | (ratio > 1), 8),
             (np.any((p < 1e-30) | (q < 1e-30), axis=0), 8),
             ((np.sum(p, axis=0) > 1 + 1e-9) | (np.sum(q, axis=0) > 1 + 1e-9), 8),
             ((eps_sec < 1e-300) | (eps_sec >= 1) | (eps_cor < 1e-300) | (eps_cor >= 1), 7),

@@ -89,7 +89,7 @@ QPHYS_INLINE struct events one_decoy(const double n[2], const double m[2], const
 
 /* What both kernels share: K intensities, K a constant where this is inlined. Input rows: counts and errors of the key
  * basis and of the test basis, mean photon numbers, probabilities in both bases, K rows each; then five or more. */
-enum setting { EPS_SEC, EPS_COR, F_EC, TAIL, PROOF, SAMPLING };
+enum setting { EPS_SEC, EPS_COR, F_EC, RATIO, TAIL, PROOF, SAMPLING };
 
 QPHYS_INLINE void variable_length(ptrdiff_t lanes, const double *const *in, double *const *out, const int K) {
     double s0[QPHYS_LANES], s1[QPHYS_LANES], s_Z1[QPHYS_LANES], v_Z1[QPHYS_LANES], phase[QPHYS_LANES];
@@ -110,7 +110,7 @@ QPHYS_INLINE void variable_length(ptrdiff_t lanes, const double *const *in, doub
             announced += vm_log_normal(vm_max(n[k], 0.0) + 1.0); /* the errors of each intensity, 0 to n_k */
         }
         announced += vm_log_normal(vm_max(total, 0.0) + 1.0); /* how many bits error correction discloses */
-        const double eps_sec = own[EPS_SEC][i], eps_cor = own[EPS_COR][i], f_EC = own[F_EC][i];
+        const double eps_sec = own[EPS_SEC][i], eps_cor = own[EPS_COR][i], f_EC = own[F_EC][i], g = own[RATIO][i];
         const double tail = own[TAIL][i], proof = K == 3 ? own[PROOF][i] : VARIABLE_LENGTH;
         const double sampling = K == 3 ? own[SAMPLING][i] : SERFLING;
         const int chernoff = tail == CHERNOFF, squared = proof == TUPKARY_2025;
@@ -127,10 +127,14 @@ QPHYS_INLINE void variable_length(ptrdiff_t lanes, const double *const *in, doub
         v_Z1[i] = test.single_error;
 
         const double c = test.single, d = key.single, b = test.single_error / c;
-        const int enough = (vm_floor(c) >= 1.0) & (vm_floor(d) >= 2.0) & (b < 0.5);
-        const double serfling = b + sqrt((c + d) * (c + 1.0) / (c * d * c) * (0.5 * beta_sampling)); /* Eq. 10 */
-        const int by_serfling = enough & (sampling == SERFLING) & (serfling < 0.5);
-        phase[i] = by_serfling ? serfling : 0.5;
+        const int enough = (vm_floor(c) >= 1.0) & (vm_floor(d) >= 2.0) & (b < 0.5), unlike = g < 1.0;
+        const double beta_each = unlike ? beta_sampling + LN_3 : beta_sampling; /* three tails share it: Eq. 11 */
+        const double serfling = b + sqrt((c + d) * (c + 1.0) / (c * d * c) * (0.5 * beta_each)); /* Eq. 10 */
+        const double spread = sqrt(0.5 * beta_each / d), kept = g - spread;
+        const double worse = kept > 0.0 ? (serfling + 0.5 * (1.0 - g * g) + spread) / kept : 1.0; /* Eq. 11 */
+        const double rate = unlike ? worse : serfling;
+        const int by_serfling = enough & (sampling == SERFLING) & (rate < 0.5);
+        phase[i] = by_serfling ? rate : 0.5;
         used[i] = enough ? (sampling == SERFLING ? (by_serfling ? USED_SERFLING : USED_NONE) : USED_OPEN) : USED_NONE;
         log_eps[i] = -beta_sampling;
         no_gamma[i] = 0.0;
@@ -141,18 +145,19 @@ QPHYS_INLINE void variable_length(ptrdiff_t lanes, const double *const *in, doub
         double wrong = vm_max(key.fault, test.fault);
         wrong = f_EC >= 1.0 ? wrong : vm_max(wrong, STATUS_BAD_EFFICIENCY);
         wrong = (tail == HOEFFDING || tail == CHERNOFF) && (proof == TUPKARY_2025 || proof == VARIABLE_LENGTH) &&
-                        (sampling == SERFLING || sampling == EXACT)
+                        (sampling == SERFLING || (sampling == EXACT && !unlike)) && !(unlike && proof == TUPKARY_2025)
                     ? wrong
                     : vm_max(wrong, STATUS_BAD_OPTION);
         wrong = eps_sec >= 1e-300 && eps_sec < 1.0 && eps_cor >= 1e-300 && eps_cor < 1.0
                     ? wrong
                     : vm_max(wrong, STATUS_BAD_EPSILON);
+        likely &= (g > 0.0) & (g <= 1.0);
         wrong =
             likely & (p_all <= 1.0 + 1e-9) & (q_all <= 1.0 + 1e-9) ? wrong : vm_max(wrong, STATUS_BAD_PROBABILITIES);
         const int falling = K == 3 ? (mu[2] >= 0.0) & (mu[1] > mu[2]) & (mu[0] > mu[1] + mu[2]) & (mu[0] <= 100.0)
                                    : (mu[1] >= 1e-30) & (mu[0] > mu[1]) & (mu[0] <= 100.0);
         wrong = falling ? wrong : vm_max(wrong, STATUS_BAD_INTENSITIES);
-        finite += (eps_sec + eps_cor + f_EC) * 0.0;
+        finite += (eps_sec + eps_cor + f_EC + g) * 0.0;
         fault[i] = finite == 0.0 ? wrong : STATUS_NOT_FINITE;
         good[i] = fault[i] == 0.0 ? 1.0 : 0.0;
     }

@@ -307,6 +307,7 @@ def _variable_length(n: Floats, m: Floats, mu: Floats, probability: Floats, sett
         tail_bound=settings.tail_bound,
         proof=settings.proof,
         sampling_bound=settings.sampling_bound,
+        detector_ratio=settings.detector_ratio,
     )
     return _told_by(bound)
 
@@ -512,7 +513,7 @@ def with_proof(settings: AnalysisSettings, intensities: int) -> AnalysisSettings
     ------
     UserError
         A policy that the proof does not have, Kato's inequality without a prediction for every intensity, a variable length
-        with one decoy and the exact tail, or a fixed length for two blocks.
+        with one decoy and the exact tail, a fixed length for two blocks, or unlike detectors where the proof has none.
 
     Examples
     --------
@@ -523,6 +524,13 @@ def with_proof(settings: AnalysisSettings, intensities: int) -> AnalysisSettings
         settings = settings.model_copy(update={"proof": preferred(intensities, otherwise="lim2014")})
     PROOFS[settings.proof].check(settings)
     _check_prediction(settings, intensities)
+    if settings.detector_ratio < 1 and not PROOFS[settings.proof].takes_unlike_detectors:
+        raise UserError(
+            f"analysis.detector_ratio = {settings.detector_ratio:g}: the proof {settings.proof} is for like detectors; "
+            "for unlike ones there is variable-length"
+        )
+    if settings.detector_ratio < 1 and settings.sampling_bound != "own":
+        raise UserError("analysis.sampling_bound: with detector_ratio below 1 there is own only (Serfling's inequality)")
     if settings.fixed_length and settings.key_basis == "both":
         raise UserError("analysis.fixed_length is that of one block: set key_basis to 'Z' or 'X'")
     if settings.proof == "variable-length" and intensities == 2 and settings.sampling_bound == "exact":
@@ -947,7 +955,7 @@ def _asymptotic_key_length(
     sifted: Sifted, mu: Floats, probability: Floats, refused: Statuses, settings: AnalysisSettings
 ) -> Floats:
     """Key of three intensities by the same rates in blocks without end; NaN where the asymptotic proof refuses the input."""
-    chosen = settings.model_copy(update={"proof": "ma2005"})
+    chosen = settings.model_copy(update={"proof": "ma2005", "detector_ratio": 1.0, "fixed_length": 0})
     told = secret_key(
         sifted.counts, sifted.errors, mean_photon_number=mu, intensity_probability=probability, settings=chosen
     )

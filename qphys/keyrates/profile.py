@@ -10,7 +10,7 @@ import numpy as np
 
 from qphys.errors import UserError
 from qphys.keyrates.proofs import ASSUMPTIONS, EFFECTS, PARTS, PROOFS, Proof
-from qphys.keyrates.run_facts import effects_in_counts
+from qphys.keyrates.run_facts import detectors_within, effects_in_counts
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -177,6 +177,9 @@ def add_profile(result: xr.Dataset, statistics: xr.Dataset, settings: Any, *, pr
         ``effect_coverage`` (effect), CF flags, and the attributes ``attack_class`` and ``key_length_is``.
     """
     proof = proof or PROOFS[str(result.attrs["proof"])]
+    ratio = float(getattr(settings, "detector_ratio", 1.0))
+    if ratio < 1 and detectors_within(statistics, ratio):
+        proof = proof.for_unlike_detectors()
     present = effects_in_counts(statistics)
     present["double_clicks"] = _any_double_click(result)
     effects = coverage(proof, present, double_clicks=getattr(settings, "double_clicks", "random"))

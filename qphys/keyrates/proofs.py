@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
@@ -54,6 +54,8 @@ ASSUMPTIONS: Final[Mapping[str, str]] = MappingProxyType(
         "memoryless_receiver": "no detection depends on an earlier one",
         "random_double_clicks": "a double click within a basis gets a random bit",
         "acceptance_met": "the counts meet an acceptance test and a key length fixed before the run",
+        "detectors_alike_to_the_ratio": "the basis is chosen actively; efficiencies and dark counts of the detectors are "
+        "alike to the ratio of the settings",
         "all_disclosed_bits_counted": "every bit that either party discloses for error correction is counted",
         "authenticated_channel": "the classical channel is authenticated",
         "no_side_channels": "no side channels at either end",
@@ -182,6 +184,8 @@ class Proof:
     """Bits that a block pays for privacy and verification beside its leakage."""
     vacuum_is_secret: bool = True
     """Whether events without a photon are bits of the key."""
+    takes_unlike_detectors: bool = False
+    """Whether it has a bound for detectors that are alike to a ratio only (`detector_ratio` of the settings)."""
     one_basis_tests: bool = True
     """Each basis makes key and the other tests; else both are pooled and a random part is disclosed."""
     assumptions: tuple[str, ...]
@@ -226,6 +230,15 @@ class Proof:
         """Choices of the settings that the authors' text does not have, each "key = value"."""
         chosen = ((name, getattr(settings, name)) for name in self.beyond_text)
         return [f"{name} = {value}" for name, value in chosen if value in self.beyond_text[name]]
+
+    def for_unlike_detectors(self) -> Proof:
+        """The proof as it stands where the settings have a ratio of detectors."""
+        replaced = {"basis_independent_detection": "detectors_alike_to_the_ratio"}
+        return replace(
+            self,
+            assumptions=tuple(replaced.get(name, name) for name in self.assumptions),
+            outside=tuple(name for name in self.outside if name not in ("efficiency_mismatch", "basis_mismatch")),
+        )
 
     def check(self, settings: Any) -> None:
         """Refuse what the proof cannot do.
@@ -381,6 +394,7 @@ PROOFS: Final[Mapping[str, Proof]] = MappingProxyType(
                 intensities=(2, 3),
                 options=VARIABLE_LENGTH_OPTIONS,
                 shares=_variable_length,
+                takes_unlike_detectors=True,
                 assumptions=(*OF_PULSES, "all_disclosed_bits_counted"),
             ),
             _of_pulses(
@@ -391,6 +405,7 @@ PROOFS: Final[Mapping[str, Proof]] = MappingProxyType(
                 intensities=(3, 3),
                 options=VARIABLE_LENGTH_OPTIONS,
                 shares=_tupkary2025,
+                vacuum_is_secret=False,
                 assumptions=(*OF_PULSES, "all_disclosed_bits_counted"),
             ),
             _of_pulses(

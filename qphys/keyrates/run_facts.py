@@ -139,6 +139,43 @@ def _declared(dataset: xr.Dataset, attribute: str) -> list[str]:
     return names
 
 
+def detectors_within(dataset: xr.Dataset, ratio: float) -> bool:
+    """Whether nothing in a file's own run says that its detectors differ by more than a ratio, or that the basis is passive.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Detection statistics.
+    ratio : float
+        Smallest over largest, of efficiencies and of dark counts.
+
+    Returns
+    -------
+    bool
+        True also where the file has no run.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> run = xr.Dataset(attrs={"resolved_run": '{"receiver": {"efficiency": [0.5, 0.49]}}'})
+    >>> detectors_within(run, 0.98), detectors_within(run, 0.99)
+    (True, False)
+    """
+    for receiver in tables(resolved_run(dataset), "receiver"):
+        for key in ("efficiency", "dark"):
+            for value in values_of(receiver, key):
+                told = list(numbers(value))
+                if told and min(told) < ratio * max(told) * (1 - 1e-9):
+                    return False
+        if any(
+            len(set(numbers(value))) > 1 for key in ("fwhm_ps", "sigma_ps", "tau_ps") for value in values_of(receiver, key)
+        ):
+            return False
+        if "passive" in values_of(receiver, "basis_choice"):
+            return False
+    return True
+
+
 def _any_number(*starts: str) -> Callable[[Any], bool]:
     """Whether any number but 0 stands under keys that begin so."""
     return lambda run: any(any(numbers(value)) for start in starts for value in values_of(run, start))

@@ -60,6 +60,9 @@ class AnalysisSettings(Record):
     """Intensities whose sifted bits become key: the brightest only, or all that the decoy bounds use."""
     key_basis: Literal["Z", "X", "both"] = "both"
     """Basis whose bits become key; the other tests. ``both``: two blocks, each tested by the other basis."""
+    detector_ratio: float = Field(default=1.0, gt=0.0, le=1.0)
+    """Smallest over largest, of the efficiency and of the dark-count probability, of any two of the receiver's detectors,
+    whatever arrives and when. 1: like detectors. Below 1 for the proof ``variable-length`` and an active choice of basis."""
     fixed_length: int = Field(default=0, ge=0)
     """Length of the key chosen before the run [bit]: made in full where the counts prove it, else nothing. 0: not fixed, the
     length is read off the counts. For one key basis."""

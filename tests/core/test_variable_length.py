@@ -49,17 +49,20 @@ def code(value: int) -> np.int8:
 
 
 def two_decoys(**changes: Any) -> tuple[Any, ...]:
-    told = TWO | {"tail_bound": code(0), "proof": code(1), "sampling_bound": code(1)} | changes
+    told = TWO | {"detector_ratio": 1.0, "tail_bound": code(0), "proof": code(1), "sampling_bound": code(1)} | changes
     return tuple(told.values())
 
 
 def random_blocks(intensities: int) -> tuple[Array, ...]:
+    rng = np.random.default_rng(intensities)
+    ratio = np.where(rng.uniform(size=5003) < 0.3, rng.uniform(0.85, 1, 5003), 1.0)  # like detectors in seven of ten
     if intensities == 3:
         *numbers, tail, _, _ = blocks.random_blocks(5003, seed=20251211)
-        rng = np.random.default_rng(4)
-        return (*numbers, tail, *(rng.integers(0, 2, 5003).astype(np.int8) for _ in range(2)))
+        proof = np.where(ratio < 1, 1, rng.integers(0, 2, 5003)).astype(np.int8)
+        sampling = np.where(ratio < 1, 0, rng.integers(0, 2, 5003)).astype(np.int8)
+        return (*numbers, ratio, tail, proof, sampling)
     numbers = one_decoy.random_blocks(5003, seed=20251212)[:10]
-    return (*numbers, np.random.default_rng(5).integers(0, 2, 5003).astype(np.int8))
+    return (*numbers, ratio, rng.integers(0, 2, 5003).astype(np.int8))
 
 
 BLOCKS = {"variable_length_one_decoy": random_blocks(2), "variable_length_two_decoys": random_blocks(3)}
@@ -123,10 +126,13 @@ def test_impossible_block_of_three_has_key_zero_nan_bounds_and_its_status(
         ({"eps_secrecy": 0.0}, "failure_probability_outside_zero_to_one"),
         ({"error_correction_efficiency": 0.99}, "error_correction_efficiency_below_one"),
         ({"tail_bound": code(2)}, "unknown_option"),
+        ({"detector_ratio": 0.0}, "impossible_probabilities"),
+        ({"detector_ratio": 1.01}, "impossible_probabilities"),
+        ({"detector_ratio": np.nan}, "input_not_finite"),
     ],
 )
 def test_impossible_block_of_two_has_key_zero_nan_bounds_and_its_status(change: dict[str, Any], meaning: str) -> None:
-    inputs = tuple((ONE | {"tail_bound": code(0)} | change).values())
+    inputs = tuple((ONE | {"detector_ratio": 1.0, "tail_bound": code(0)} | change).values())
     got = core.KERNELS["variable_length_one_decoy"](*inputs)
     assert got[0] == 0
     assert got[8] == core.STATUS[meaning]
@@ -144,7 +150,7 @@ def test_possible_block_without_key_says_why(change: dict[str, Any], meaning: st
 
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(
-    st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=24, max_size=24),
+    st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=25, max_size=25),
     st.tuples(*[st.integers(-128, 127)] * 3),
 )
 def test_no_input_raises_or_gives_key_without_a_good_status(numbers: list[float], codes: tuple[int, int, int]) -> None:
@@ -264,11 +270,99 @@ def test_key_grows_with_counts_and_falls_with_errors_and_stricter_epsilon() -> N
         (TWO, {"sampling_bound": "exact_smoothing"}, "must be one of serfling, exact"),
         (TWO, {"proof": "lim2014"}, "proof must be one of tupkary2025, variable-length"),
         (TWO | {"key_counts": [1.0]}, {}, "takes 2 or 3 intensities, not 1"),
+        (TWO | {"detector_ratio": 0.9}, {"proof": "tupkary2025"}, "detector_ratio below 1 is for the proof variable-length"),
+        (
+            TWO | {"detector_ratio": 0.9},
+            {"sampling_bound": "exact"},
+            "detector_ratio below 1 is for the proof variable-length",
+        ),
     ],
 )
 def test_what_the_proof_does_not_have_is_refused(told: dict[str, Any], policy: dict[str, str], meaning: str) -> None:
     with pytest.raises(ValueError, match=meaning):
         core.variable_length(**told, tail_bound="hoeffding", **policy)
+
+
+@pytest.mark.parametrize(("told", "parts"), [(PASS, 15), (ONE, 14)], ids=["two decoys", "one decoy"])
+def test_unlike_detectors_cost_what_the_formula_says(told: dict[str, Any], parts: int) -> None:
+    alike = core.variable_length(**told, tail_bound="hoeffding", sampling_bound="serfling")
+    key = core.variable_length(**told, tail_bound="hoeffding", detector_ratio=0.98)
+    s, d, v = (float(x) for x in (key.single_photon_lower, key.test_single_photon_lower, key.test_single_photon_error_upper))
+    chance = (1e-9 / parts) ** 2 / 3  # of each of the three tails
+    sampling = sqrt((s + d) * (d + 1) / (s * d * d) * log(1 / chance) / 2)
+    spread = sqrt(log(1 / chance) / (2 * s))
+    phase = (v / d + sampling + (1 - 0.98**2) / 2 + spread) / (0.98 - spread)
+    assert float(key.phase_error_upper) == pytest.approx(phase, rel=1e-12)
+    for name in ("vacuum_lower", "single_photon_lower", "test_single_photon_lower", "leakage"):
+        assert getattr(key, name) == getattr(alike, name)
+    assert 0 < float(key.key_length) < float(alike.key_length)
+    # a ratio near 1 leaves the spread of three tails, which like detectors do not pay
+    near = core.variable_length(**told, tail_bound="hoeffding", detector_ratio=1 - 1e-9)
+    assert float(alike.phase_error_upper) < float(near.phase_error_upper) < float(alike.phase_error_upper) + 3 * spread
+
+
+def fock(n: int) -> list[tuple[int, int]]:
+    return [(n - k, k) for k in range(n + 1)]
+
+
+def rotation(n: int) -> Array:
+    """Amplitudes <n0, n1 in one basis | k0, k1 in the other> for n photons, bases turned by 45 degrees in polarization."""
+    from math import factorial
+
+    turned = np.zeros((n + 1, n + 1))
+    for row, (a, b) in enumerate(fock(n)):
+        for column, (c, d) in enumerate(fock(n)):
+            # (x+y)^c (x-y)^d / sqrt(2)^n: coefficient of x^a y^b
+            terms = [
+                (-1) ** (b - j)
+                * factorial(c)
+                * factorial(d)
+                / (factorial(j) * factorial(c - j) * factorial(b - j) * factorial(d - b + j))
+                for j in range(max(0, b - d), min(b, c) + 1)
+            ]
+            norm = sqrt(factorial(a) * factorial(b) / (factorial(c) * factorial(d)))
+            turned[row, column] = sum(terms) * norm / sqrt(2) ** n
+    return turned
+
+
+def clicks(n: int, efficiency: Array, dark: Array) -> tuple[Array, Array]:
+    """Outcomes 0 and 1 of n photons before two threshold detectors, diagonal in their basis; double clicks by a coin."""
+    silent = np.array([[(1 - dark[x]) * (1 - efficiency[x]) ** number[x] for x in (0, 1)] for number in fock(n)])
+    click = 1 - silent
+    both = click[:, 0] * click[:, 1] / 2
+    return click[:, 0] * silent[:, 1] + both, click[:, 1] * silent[:, 0] + both
+
+
+def test_phase_errors_of_unlike_detectors_are_bounded_by_errors_of_the_test_for_every_state() -> None:
+    # Oracle: the receiver's operators themselves, 0 to 4 photons, random efficiencies and dark counts in a range. The
+    # bound of (11) says: the key's phase-error operator of some measurement of the receiver is at most g times the test's
+    # error operator plus (1 - g^2)/2, behind the common filter; and at least g of what passes it is detected.
+    rng = np.random.default_rng(9)
+    for trial in range(60):
+        g = rng.uniform(0.6, 0.999)
+        efficiency, dark = rng.uniform(g, 1, (2, 2)), 0.01 * rng.uniform(g, 1, (2, 2))
+        if trial % 2:
+            efficiency, dark = np.where(efficiency > (1 + g) / 2, 1, g), 0.01 * np.where(dark > 0.005 * (1 + g), 1, g)
+        for n in range(5):
+            passed = 1 - (1 - 0.01) ** 2 if n == 0 else 1.0
+            turn = rotation(n)
+            np.testing.assert_allclose(turn @ turn.T, np.eye(n + 1), atol=1e-12)
+            key = [np.diag(x) / passed for x in clicks(n, efficiency[0], dark[0])]
+            test = [turn @ np.diag(x) @ turn.T / passed for x in clicks(n, efficiency[1], dark[1])]
+            one = np.eye(n + 1)
+            for told in (key, test):
+                found = np.linalg.eigvalsh(told[0] + told[1])
+                assert g - 1e-12 <= found.min() and found.max() <= 1 + 1e-12
+            detected, tested = key[0] + key[1], test[0] + test[1]
+            root = np.diag(1 / np.sqrt(np.diag(detected)))
+            guess = [root @ (g * (x + (one - tested) / 2) + (detected - g * one) / 2) @ root for x in test]
+            np.testing.assert_allclose(guess[0] + guess[1], one, atol=1e-12)
+            assert min(np.linalg.eigvalsh(x).min() for x in guess) > -1e-12
+            back = np.diag(np.sqrt(np.diag(detected)))
+            # the sender's bit says which guess is the error: each of the two by itself
+            for x in (0, 1):
+                excess = back @ guess[x] @ back - g * test[x] - (1 - g**2) / 2 * one
+                assert np.linalg.eigvalsh(excess).max() < 1e-12
 
 
 def distance(strings: Array, weights: Array, hashes: Array) -> float:

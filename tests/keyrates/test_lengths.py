@@ -93,6 +93,8 @@ def test_a_length_fixed_before_is_made_in_full_or_not_at_all(statistics: Callabl
     assert 0 < (proven[1] < length).sum() < 9
     np.testing.assert_array_equal(result.block_key_length.values[..., 0], result.key_length.values)
     assert (result.expected_key_length.values <= length).all()
+    plain = analyze(data, key_basis="Z")  # what stands beside a key as a reference is fixed by nobody
+    np.testing.assert_array_equal(result.asymptotic_key_length_estimate.values, plain.asymptotic_key_length_estimate.values)
 
 
 def test_a_fixed_length_is_that_of_one_block(statistics: Callable[..., xr.Dataset]) -> None:

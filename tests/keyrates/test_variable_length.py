@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from qphys import core
 from qphys.errors import UserError
 from qphys.keyrates.analyze import analyze
 from qphys.keyrates.decoy_bb84 import secret_key
+from qphys.keyrates.profile import profile
 from qphys.keyrates.proofs import PROOFS
 from qphys.keyrates.settings import settings_from
 
@@ -78,6 +80,9 @@ def test_a_file_is_told_whose_claim_its_key_is(statistics: Callable[..., xr.Data
             {"proof": "variable-length", "sampling_bound": "exact", "intensities": ("signal", "decoy")},
             "with one decoy the proof variable-length has own only",
         ),
+        ({"detector_ratio": 0.98}, "detector_ratio = 0.98: the proof lim2014 is for like detectors"),
+        ({"proof": "variable-length", "detector_ratio": 0.98, "sampling_bound": "exact"}, "there is own only"),
+        ({"proof": "variable-length", "detector_ratio": 1.5}, "detector_ratio"),
     ],
 )
 def test_what_the_proof_does_not_have_is_refused(
@@ -85,3 +90,23 @@ def test_what_the_proof_does_not_have_is_refused(
 ) -> None:
     with pytest.raises(UserError, match=message):
         analyze(statistics(points=1), table)
+
+
+def test_a_ratio_of_detectors_costs_key_and_covers_what_the_run_says(statistics: Callable[..., xr.Dataset]) -> None:
+    data = statistics(points=1)
+
+    def told(ratio: float, **receiver: Any) -> xr.Dataset:
+        told = data.assign_attrs(resolved_run=json.dumps({"receiver": receiver}))
+        return analyze(told, proof="variable-length", detector_ratio=ratio)
+
+    keys = [float(told(ratio).key_length.mean()) for ratio in (1.0, 0.999, 0.99)]
+    assert keys[0] > keys[1] > keys[2] > 0
+    close, far = [0.5, 0.499, 0.498, 0.5], [0.5, 0.49, 0.5, 0.5]
+    assert profile(told(0.99, efficiency=close)).effects["efficiency_mismatch"] == "covered"
+    assert "detectors_alike_to_the_ratio" in profile(told(0.99, efficiency=close)).assumptions
+    for facts in ({"efficiency": far}, {"efficiency": close, "basis_choice": "passive"}):
+        assert profile(told(0.99, **facts)).effects["efficiency_mismatch"] == "outside the proof"
+        assert "basis_independent_detection" in profile(told(0.99, **facts)).assumptions
+    assert profile(told(1.0, efficiency=close)).effects["efficiency_mismatch"] == "outside the proof"
+    dark = {"efficiency": close, "dark_rate_hz": [100.0, 101.0, 100.0, 120.0]}
+    assert profile(told(0.99, **dark)).effects["efficiency_mismatch"] == "outside the proof"
