@@ -344,6 +344,7 @@ def test_the_lowest_elevation_is_optimised_with_the_source_and_a_run_cut_there_g
             "pools the bases, which must be equally probable",
         ),
         ({"analysis": 'block = "all"'}, "optimised for each pass by itself"),
+        ({"rate": 0.0}, "source.pump.pair_rate_mhz = 0: a source is varied from its own light"),
         ({"analysis": 'double_clicks = "discard"'}, "gives no key that could be optimised"),
         (
             {

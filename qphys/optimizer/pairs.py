@@ -167,6 +167,9 @@ class PairProblem:
                 raise UserError(f"{where}: optimize.{name}: the source's pump is {pump} and has none; leave it out")
         pooled = not self.proof.one_basis_tests
         for link in self.links:
+            if not link.pump.trials().mean_pair_number > 0.0:
+                own = "pair_rate_mhz" if self.continuous else "mean_pair_number"
+                raise UserError(f"{where}: source.pump.{own} = 0: a source is varied from its own light; give any above 0")
             if link.emission.continuous != self.continuous:
                 raise UserError(f"{where}: source.pump: pulsed and continuous sources cannot be optimised in one sweep")
             if any(response.analyser.outcomes != schema.OUTCOMES_BB84 for response in link.responses):
