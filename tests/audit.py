@@ -288,7 +288,7 @@ STEPS: Final[dict[str, tuple[Step, ...]]] = {
             meaning="Hoeffding's deviation",
             equation="A2, A4",
             file="tail_bound.h",
-            line="const double spread = sqrt(0.5 * total * beta)",
+            line="spread = sqrt(0.5 * total[i] * b)",
             broken=("0.5 *", "0.4 *"),
             test=ONE_BY_HAND,
         ),

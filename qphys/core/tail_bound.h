@@ -45,33 +45,42 @@ QPHYS_INLINE double tb_excess_near(double u, double r) {
     return r < 0.5 ? u - vm_log_normal(r) : near_one;
 }
 
-/* E = x (1 + u) with u - ln(1 + u) = beta / x, above and below 0. */
-QPHYS_INLINE double tb_exact_upper(double x, double beta) {
-    const double some = vm_max(x, TB_SMALLEST), c = beta / some, aim = c * (1.0 + 2.0 * TB_MARGIN);
-    const double enough = c * (1.0 + TB_MARGIN);
-    double u = aim + sqrt(aim * (2.0 + aim)), best = u;
-    for (int step = 0; step < TB_NEWTON; step++) {
-        u -= (tb_excess(u) - aim) * (1.0 + u) / u;
-        best = tb_excess(u) >= enough ? u : best;
+/* E = x (1 + u) with u - ln(1 + u) = beta / x, above and below 0. The steps are taken by all lanes together. */
+static inline void tb_exact(ptrdiff_t lanes, const double *restrict x, const double *restrict beta,
+                            double *restrict lower, double *restrict upper) {
+    double up[QPHYS_LANES], best_up[QPHYS_LANES], u[QPHYS_LANES], r[QPHYS_LANES], best_u[QPHYS_LANES];
+    double best_r[QPHYS_LANES];
+#pragma omp simd
+    for (ptrdiff_t i = 0; i < lanes; i++) {
+        const double all = beta[i] / vm_max(x[i], TB_SMALLEST) * (1.0 + 2.0 * TB_MARGIN), c = vm_min(all, 600.0);
+        const double near_one = 0.5 * c - sqrt(c * (2.0 + 0.25 * c)), small = vm_exp(-1.0 - c);
+        up[i] = best_up[i] = all + sqrt(all * (2.0 + all));
+        u[i] = best_u[i] = vm_max(near_one, small - 1.0);
+        r[i] = best_r[i] = near_one > small - 1.0 ? 1.0 + near_one : small;
     }
-    return x > 0.0 ? some + some * best : beta;
-}
-QPHYS_INLINE double tb_exact_lower(double x, double beta) {
-    const double some = vm_max(x, TB_SMALLEST), c = vm_min(beta / some, 600.0), aim = c * (1.0 + 2.0 * TB_MARGIN);
-    const double enough = c * (1.0 + TB_MARGIN);
-    const double near_one = 0.5 * aim - sqrt(aim * (2.0 + 0.25 * aim)), small = vm_exp(-1.0 - aim);
-    double u = vm_max(near_one, small - 1.0), r = near_one > small - 1.0 ? 1.0 + near_one : small;
-    double best_u = u, best_r = r;
     for (int step = 0; step < TB_NEWTON; step++) {
-        const double move = (tb_excess_near(u, r) - aim) * r / u;
-        u -= move;
-        r -= move;
-        const int proven = tb_excess_near(u, r) >= enough;
-        best_u = proven ? u : best_u;
-        best_r = proven ? r : best_r;
+#pragma omp simd
+        for (ptrdiff_t i = 0; i < lanes; i++) {
+            const double c = beta[i] / vm_max(x[i], TB_SMALLEST), aim = c * (1.0 + 2.0 * TB_MARGIN);
+            const double next = up[i] - (tb_excess(up[i]) - aim) * (1.0 + up[i]) / up[i];
+            best_up[i] = tb_excess(next) >= c * (1.0 + TB_MARGIN) ? next : best_up[i];
+            up[i] = next;
+            const double few = vm_min(c, 600.0);
+            const double move = (tb_excess_near(u[i], r[i]) - few * (1.0 + 2.0 * TB_MARGIN)) * r[i] / u[i];
+            u[i] -= move;
+            r[i] -= move;
+            const int proven = tb_excess_near(u[i], r[i]) >= few * (1.0 + TB_MARGIN);
+            best_u[i] = proven ? u[i] : best_u[i];
+            best_r[i] = proven ? r[i] : best_r[i];
+        }
     }
-    const double lower = best_r < 0.5 ? some * best_r : some + some * best_u;
-    return x * 600.0 >= beta ? lower : 0.0;
+#pragma omp simd
+    for (ptrdiff_t i = 0; i < lanes; i++) {
+        const double some = vm_max(x[i], TB_SMALLEST);
+        const double least = best_r[i] < 0.5 ? some * best_r[i] : some + some * best_u[i];
+        lower[i] = x[i] * 600.0 >= beta[i] ? least : 0.0;
+        upper[i] = x[i] > 0.0 ? some + some * best_up[i] : beta[i];
+    }
 }
 /* The other way, x = E w with 1 - w + w ln w = beta / E, w below 1; none where beta > E. */
 QPHYS_INLINE double tb_exact_count(double mean, double beta) {
@@ -117,38 +126,53 @@ QPHYS_INLINE double tb_logit_step(double mean, double n, double over, double slo
     return mean + mean * (n - mean) * grown / (n + mean * grown);
 }
 
-/* The largest mean that x does not exclude, and the smallest. `exact` is that of the Chernoff bound, which holds as
- * well; Newton's step is taken where it stays between what is proven and what is not. */
-QPHYS_INLINE double tb_binomial_upper(double x, double total, double beta, double exact) {
-    const double n = vm_max(vm_ceil(total), 1.0), v = vm_ceil(x), limit = -beta * (1.0 + TB_MARGIN);
-    const double last = n * (1.0 - 0x1p-40), spread = sqrt(vm_max(1.0 - v / n, 0.0));
-    double low = v, best = vm_min(exact, last), mean = vm_min(v + (exact - v) * spread, best);
-    for (int step = 0; step < TB_STEPS; step++) {
-        const double over = tb_log_below(v, n, mean) - limit;
-        const double slope = (v - mean) * n / (mean * (n - mean)) + 1.0 / mean - (n + 1.0) / (n * (mean - v) + mean);
-        const double next = tb_logit_step(mean, n, over + 1e-13 * beta, slope);
-        best = over <= 0.0 ? vm_min(best, mean) : best;
-        low = over <= 0.0 ? low : vm_max(low, mean);
-        mean = next > low && next < best ? next : 0.5 * (low + best);
+/* The smallest and the largest mean that x does not exclude. On entry `lower` and `upper` are those of the Chernoff
+ * bound, which hold as well; Newton's step is taken where it stays between what is proven and what is not. */
+static inline void tb_binomial(ptrdiff_t lanes, const double *restrict x, const double *restrict total,
+                               const double *restrict beta, double *restrict lower, double *restrict upper) {
+    double n[QPHYS_LANES], v[QPHYS_LANES], w[QPHYS_LANES], open_up[QPHYS_LANES], open_low[QPHYS_LANES];
+    double mean[QPHYS_LANES], other[QPHYS_LANES];
+#pragma omp simd
+    for (ptrdiff_t i = 0; i < lanes; i++) {
+        n[i] = vm_max(vm_ceil(total[i]), 1.0);
+        v[i] = vm_ceil(x[i]);
+        w[i] = vm_max(vm_floor(x[i]), 1.0);
+        const double most = upper[i], least = lower[i];
+        upper[i] = vm_min(most, n[i] * (1.0 - 0x1p-40));
+        lower[i] = vm_max(least, 1e-300);
+        mean[i] = vm_min(v[i] + (most - v[i]) * sqrt(vm_max(1.0 - v[i] / n[i], 0.0)), upper[i]);
+        other[i] = vm_max(w[i] + (least - w[i]) * sqrt(vm_max(1.0 - w[i] / n[i], 0.0)), lower[i]);
+        open_up[i] = v[i];
+        open_low[i] = w[i];
     }
-    best = tb_log_below(v, n, mean) <= limit ? vm_min(best, mean) : best;
-    return v + 1.0 < n ? vm_max(best, v + 1.0) : n;
-}
-QPHYS_INLINE double tb_binomial_lower(double x, double total, double beta, double exact) {
-    const double n = vm_max(vm_ceil(total), 1.0), v = vm_max(vm_floor(x), 1.0), limit = -beta * (1.0 + TB_MARGIN);
-    const double spread = sqrt(vm_max(1.0 - v / n, 0.0));
-    double high = v, best = vm_max(exact, 1e-300), mean = vm_max(v + (exact - v) * spread, best);
-    for (int step = 0; step < TB_STEPS; step++) {
-        const double over = tb_log_above(v, n, mean) - limit;
-        const double slope =
-            (v - mean) * n / (mean * (n - mean)) - 1.0 / (n - mean) + (n + 1.0) / (n * (v - mean) + (n - mean));
-        const double next = tb_logit_step(mean, n, over + 1e-13 * beta, slope);
-        best = over <= 0.0 ? vm_max(best, mean) : best;
-        high = over <= 0.0 ? high : vm_min(high, mean);
-        mean = next < high && next > best ? next : 0.5 * (high + best);
+    for (int step = 0; step <= TB_STEPS; step++) {
+#pragma omp simd
+        for (ptrdiff_t i = 0; i < lanes; i++) {
+            const double limit = -beta[i] * (1.0 + TB_MARGIN), E = mean[i], N = n[i];
+            const double over = tb_log_below(v[i], N, E) - limit;
+            const double slope = (v[i] - E) * N / (E * (N - E)) + 1.0 / E - (N + 1.0) / (N * (E - v[i]) + E);
+            const double next = tb_logit_step(E, N, over + 1e-13 * beta[i], slope);
+            upper[i] = over <= 0.0 ? vm_min(upper[i], E) : upper[i];
+            open_up[i] = over <= 0.0 ? open_up[i] : vm_max(open_up[i], E);
+            mean[i] = next > open_up[i] && next < upper[i] ? next : 0.5 * (open_up[i] + upper[i]);
+        }
+#pragma omp simd
+        for (ptrdiff_t i = 0; i < lanes; i++) {
+            const double limit = -beta[i] * (1.0 + TB_MARGIN), E = other[i], N = n[i];
+            const double over = tb_log_above(w[i], N, E) - limit;
+            const double slope =
+                (w[i] - E) * N / (E * (N - E)) - 1.0 / (N - E) + (N + 1.0) / (N * (w[i] - E) + (N - E));
+            const double next = tb_logit_step(E, N, over + 1e-13 * beta[i], slope);
+            lower[i] = over <= 0.0 ? vm_max(lower[i], E) : lower[i];
+            open_low[i] = over <= 0.0 ? open_low[i] : vm_min(open_low[i], E);
+            other[i] = next < open_low[i] && next > lower[i] ? next : 0.5 * (open_low[i] + lower[i]);
+        }
     }
-    best = tb_log_above(v, n, mean) <= limit ? vm_max(best, mean) : best;
-    return x >= 2.0 ? vm_max(vm_min(best, v - 1.0), 0.0) : 0.0;
+#pragma omp simd
+    for (ptrdiff_t i = 0; i < lanes; i++) {
+        upper[i] = v[i] + 1.0 < n[i] ? vm_max(upper[i], v[i] + 1.0) : n[i];
+        lower[i] = x[i] >= 2.0 ? vm_max(vm_min(lower[i], w[i] - 1.0), 0.0) : 0.0;
+    }
 }
 /* Of `all` events, each taken with probability `share`, so many are taken at least: one more than the largest whole x
  * with ln P(Bin <= x) <= -beta. */
@@ -180,44 +204,43 @@ QPHYS_INLINE double tb_kato_upper(double x, double total, double beta, double sh
     return x + (b + a * (2.0 * x / n - 1.0)) * root;
 }
 
-/* Bounds of the mean of one count, clipped to [0, total]. `share`: the prediction, where one is needed. */
-struct tb_interval {
-    double lower, upper;
-};
-QPHYS_INLINE struct tb_interval tb_mean(double tail, double x, double total, double beta, double share) {
-    const double spread = sqrt(0.5 * total * beta);
-    const double plain_lower = tb_chernoff_lower(x, beta), plain_upper = tb_chernoff_upper(x, beta);
-    const double exact_lower = tb_exact_lower(x, beta), exact_upper = tb_exact_upper(x, beta);
-    const double large = vm_max(x, 6.0 * beta * (1.0 + 0x1p-40));
-    const double delta = (3.0 * beta + sqrt(beta * beta + 8.0 * beta * large)) / (2.0 * (large - beta));
-    struct tb_interval at = {x - spread, x + spread};
-    at.lower = tail == CHERNOFF ? plain_lower : at.lower;
-    at.upper = tail == CHERNOFF || tail == YIN_2020 ? plain_upper : at.upper;
-    at.lower = tail == YIN_2020 ? x - 0.5 * beta - sqrt(2.0 * beta * x + 0.25 * beta * beta) : at.lower;
-    at.lower = tail == ZHANG_2017 || tail == ZHANG_2017_SIMPLIFIED ? exact_lower : at.lower;
-    at.upper = tail == ZHANG_2017 || tail == ZHANG_2017_SIMPLIFIED ? exact_upper : at.upper;
-    at.lower = tail == ZHANG_2017_SIMPLIFIED && x == large ? x / (1.0 + delta) : at.lower;
-    at.upper = tail == ZHANG_2017_SIMPLIFIED && x == large ? x / (1.0 - delta) : at.upper;
-    at.lower = tail == BINOMIAL ? tb_binomial_lower(x, total, beta, exact_lower) : at.lower;
-    at.upper = tail == BINOMIAL ? tb_binomial_upper(x, total, beta, exact_upper) : at.upper;
-    at.lower = tail == KATO_2020 ? total - tb_kato_upper(total - x, total, beta, 1.0 - share) : at.lower;
-    at.upper = tail == KATO_2020 ? tb_kato_upper(x, total, beta, share) : at.upper;
-    at.lower = vm_max(at.lower, 0.0);
-    at.upper = vm_min(at.upper, total);
-    return at;
-}
-
-/* Rows of them. Each inequality that a lane asks for is computed in a loop of its own, in which it is a constant. */
+/* Bounds of the mean of a row of counts, clipped to [0, total], where lanes ask for `tail`, a constant where this is
+ * inlined. `share`: the prediction, where one is needed. */
 QPHYS_INLINE void tb_fill_one(ptrdiff_t lanes, const double *restrict tails, const double *restrict x,
                               const double *restrict total, const double *restrict beta, const double *restrict share,
                               double *restrict lower, double *restrict upper, const int tail) {
+    double least[QPHYS_LANES], most[QPHYS_LANES];
+    if (tail == ZHANG_2017 || tail == ZHANG_2017_SIMPLIFIED || tail == BINOMIAL)
+        tb_exact(lanes, x, beta, least, most);
+    if (tail == BINOMIAL)
+        tb_binomial(lanes, x, total, beta, least, most);
 #pragma omp simd
     for (ptrdiff_t i = 0; i < lanes; i++) {
-        const struct tb_interval at = tb_mean(tail, x[i], total[i], beta[i], share[i]);
-        lower[i] = tails[i] == tail ? at.lower : lower[i];
-        upper[i] = tails[i] == tail ? at.upper : upper[i];
+        const double b = beta[i], y = x[i], spread = sqrt(0.5 * total[i] * b);
+        double low = y - spread, high = y + spread;
+        if (tail == CHERNOFF || tail == YIN_2020) {
+            low = tail == CHERNOFF ? tb_chernoff_lower(y, b) : y - 0.5 * b - sqrt(2.0 * b * y + 0.25 * b * b);
+            high = tb_chernoff_upper(y, b);
+        }
+        if (tail == ZHANG_2017 || tail == ZHANG_2017_SIMPLIFIED || tail == BINOMIAL) {
+            low = least[i];
+            high = most[i];
+        }
+        if (tail == ZHANG_2017_SIMPLIFIED) {
+            const double large = vm_max(y, 6.0 * b * (1.0 + 0x1p-40));
+            const double delta = (3.0 * b + sqrt(b * b + 8.0 * b * large)) / (2.0 * (large - b));
+            low = y == large ? y / (1.0 + delta) : low;
+            high = y == large ? y / (1.0 - delta) : high;
+        }
+        if (tail == KATO_2020) {
+            low = total[i] - tb_kato_upper(total[i] - y, total[i], b, 1.0 - share[i]);
+            high = tb_kato_upper(y, total[i], b, share[i]);
+        }
+        lower[i] = tails[i] == tail ? vm_max(low, 0.0) : lower[i];
+        upper[i] = tails[i] == tail ? vm_min(high, total[i]) : upper[i];
     }
 }
+/* Each inequality that a lane asks for is computed in a loop of its own. */
 static inline void tb_fill(ptrdiff_t lanes, const double *tails, const double *x, const double *total,
                            const double *beta, const double *share, double *lower, double *upper) {
     unsigned asked = 0;

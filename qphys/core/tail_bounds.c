@@ -3,15 +3,19 @@
 
 LANE_KERNEL(mean_bounds) {
     (void)constant;
+    double x[QPHYS_LANES], total[QPHYS_LANES], beta[QPHYS_LANES], tail[QPHYS_LANES];
 #pragma omp simd
     for (ptrdiff_t i = 0; i < lanes; i++) {
-        const double x = in[0][i], total = in[1][i], beta = in[2][i], tail = in[3][i], share = in[4][i];
-        const int good = (x >= 0.0) & (x <= total) & (total <= QPHYS_LARGEST_COUNT) & (beta > 0.0) & (beta <= 1e6) &
-                         (tail >= 0.0) & (tail < TAILS) & (tail != KATO_2020 || (share >= 0.0 && share <= 1.0));
-        const struct tb_interval at = tb_mean(tail, good ? x : 0.0, good ? total : 1.0, good ? beta : 1.0, share);
-        out[0][i] = good ? at.lower : (double)NAN;
-        out[1][i] = good ? at.upper : (double)NAN;
+        const double share = in[4][i];
+        const int good = (in[0][i] >= 0.0) & (in[0][i] <= in[1][i]) & (in[1][i] <= QPHYS_LARGEST_COUNT) &
+                         (in[2][i] > 0.0) & (in[2][i] <= 1e6) &
+                         ((in[3][i] != KATO_2020) | ((share >= 0.0) & (share <= 1.0)));
+        x[i] = good ? in[0][i] : 0.0;
+        total[i] = good ? in[1][i] : 1.0;
+        beta[i] = good ? in[2][i] : 1.0;
+        tail[i] = good ? in[3][i] : -1.0; /* of none the bounds are NaN */
     }
+    tb_fill(lanes, tail, x, total, beta, in[4], out[0], out[1]);
 }
 
 LANE_KERNEL(taken_lower) {
