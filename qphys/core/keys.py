@@ -122,7 +122,7 @@ def mean_bounds(
     --------
     >>> lower, upper = mean_bounds(100, 1e4, log_inverse_epsilon=23.0, tail_bound="binomial")
     >>> round(float(lower), 1), round(float(upper), 1)
-    (50.2, 172.0)
+    (49.0, 177.9)
     """
     share = _needed(predicted_share, "predicted_share") if tail_bound == "kato2020" else np.nan
     code = _code(TAIL_BOUNDS, tail_bound, "tail_bound")
