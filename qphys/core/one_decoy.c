@@ -106,6 +106,8 @@ LANE_KERNEL(one_decoy) {
     double cost[QPHYS_LANES], parts[QPHYS_LANES], predicted[QPHYS_LANES];
     double vacuum_share[QPHYS_LANES], single_share[QPHYS_LANES];
     struct basis key_basis, test_basis;
+    if (lanes < 1)
+        return;
     for (ptrdiff_t i = 0; i < lanes; i++) {
         /* The signal's share of single photons takes one more part, that of the vacuum another where it makes key. */
         const int wiesemann = in[PROOF][i] == WIESEMANN_2026, signal = in[SOURCE][i] == SIGNAL;
@@ -127,7 +129,6 @@ LANE_KERNEL(one_decoy) {
         const double eps_sec = in[EPS_SEC][i], eps_cor = in[EPS_COR][i];
         const double proof = in[PROOF][i], sampling = in[SAMPLING][i];
         const int wiesemann = proof == WIESEMANN_2026;
-        const double log_sec = vm_log_normal(eps_sec);
         const double beta = parts[i], tail = in[TAIL][i], source = in[SOURCE][i];
         const struct events key = bounded(&key_basis, i, in[KEY_COUNT][i], in[KEY_COUNT + 1][i], in[KEY_ERROR][i],
                                           in[KEY_ERROR + 1][i], p1, p2, mu1, mu2, beta, wiesemann, tail == HOEFFDING);

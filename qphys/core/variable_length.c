@@ -96,6 +96,8 @@ QPHYS_INLINE void variable_length(ptrdiff_t lanes, const double *const *in, doub
     double used[QPHYS_LANES], fault[QPHYS_LANES], good[QPHYS_LANES], no_gamma[QPHYS_LANES], log_eps[QPHYS_LANES];
     double cost[QPHYS_LANES];
     const double *const *own = in + 7 * K;
+    if (lanes < 1)
+        return;
 #pragma omp simd
     for (ptrdiff_t i = 0; i < lanes; i++) {
         double n[3], m[3], n_test[3], m_test[3], mu[3], p[3], q[3];
