@@ -222,21 +222,28 @@ Block = tuple[Floats, Floats, Floats, Floats, Floats, Statuses, Statuses]
 """Key length, s0, s1, phase error, leakage, sampling bound used, status."""
 
 
+def _asked(n: Floats, m: Floats, mu: Floats, probability: Floats, settings: AnalysisSettings) -> dict[str, Any]:
+    """What every kernel of a block is asked, beside the counts of its key."""
+    security, correctness = block_epsilons(settings)
+    return {
+        "test_counts": n[..., 1],
+        "test_errors": m[..., 1],
+        "mean_photon_numbers": mu,
+        "key_probabilities": probability[..., 0],
+        "test_probabilities": probability[..., 1],
+        "eps_secrecy": security,
+        "eps_correctness": correctness,
+        "error_correction_efficiency": settings.error_correction_efficiency,
+        "tail_bound": settings.tail_bound,
+    }
+
+
 def _lim2014(n: Floats, m: Floats, mu: Floats, probability: Floats, settings: AnalysisSettings) -> Block:
     """One block of Lim et al. 2014; last axis of n, m, probability: key basis, test basis."""
-    security, correctness = block_epsilons(settings)
     bound = core.lim2014(
         n[..., 0],
         m[..., 0],
-        test_counts=n[..., 1],
-        test_errors=m[..., 1],
-        mean_photon_numbers=mu,
-        key_probabilities=probability[..., 0],
-        test_probabilities=probability[..., 1],
-        eps_secrecy=security,
-        eps_correctness=correctness,
-        error_correction_efficiency=settings.error_correction_efficiency,
-        tail_bound=settings.tail_bound,
+        **_asked(n, m, mu, probability, settings),
         sampling_bound="lim2014" if settings.sampling_bound == "own" else settings.sampling_bound,
         key_from=settings.key_from,
         predicted_shares=_of_kato(mu, probability, settings, "key counts", "test counts", "test errors"),
@@ -246,21 +253,12 @@ def _lim2014(n: Floats, m: Floats, mu: Floats, probability: Floats, settings: An
 
 def _one_decoy(n: Floats, m: Floats, mu: Floats, probability: Floats, settings: AnalysisSettings) -> Block:
     """One block of a one-decoy proof; last axis of n, m, probability: key basis, test basis."""
-    security, correctness = block_epsilons(settings)
     bound = core.one_decoy(
         n[..., 0],
         m[..., 0],
-        test_counts=n[..., 1],
-        test_errors=m[..., 1],
-        mean_photon_numbers=mu,
-        key_probabilities=probability[..., 0],
-        test_probabilities=probability[..., 1],
-        eps_secrecy=security,
-        eps_correctness=correctness,
-        error_correction_efficiency=settings.error_correction_efficiency,
+        **_asked(n, m, mu, probability, settings),
         proof=settings.proof,
         sampling_bound=settings.sampling_bound,
-        tail_bound=settings.tail_bound,
         key_from=settings.key_from,
         predicted_shares=_of_kato(mu, probability, settings, "key counts", "key errors", "test counts", "test errors"),
     )
@@ -292,19 +290,10 @@ def _pair(groups: list[Floats], first: int) -> tuple[Floats, Floats]:
 
 def _variable_length(n: Floats, m: Floats, mu: Floats, probability: Floats, settings: AnalysisSettings) -> Block:
     """One block whose length follows the counts; last axis of n, m, probability: key basis, test basis."""
-    security, correctness = block_epsilons(settings)
     bound = core.variable_length(
         n[..., 0],
         m[..., 0],
-        test_counts=n[..., 1],
-        test_errors=m[..., 1],
-        mean_photon_numbers=mu,
-        key_probabilities=probability[..., 0],
-        test_probabilities=probability[..., 1],
-        eps_secrecy=security,
-        eps_correctness=correctness,
-        error_correction_efficiency=settings.error_correction_efficiency,
-        tail_bound=settings.tail_bound,
+        **_asked(n, m, mu, probability, settings),
         proof=settings.proof,
         sampling_bound=settings.sampling_bound,
         detector_ratio=settings.detector_ratio,
