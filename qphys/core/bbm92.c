@@ -3,6 +3,7 @@
  * PRL 126, 100501 (2021): both bases are pooled, k of m sifted bits tell the errors, n = m - k make key. The length
  * belongs to a protocol that aborts above an error rate fixed beforehand. See docs/physics/bbm92.md. */
 #include "kernels.h"
+#include "sampling_bound.h"
 #include "status.h"
 #include "vmath.h"
 
@@ -33,8 +34,32 @@ LANE_KERNEL(bbm92_asymptotic) {
     }
 }
 
-LANE_KERNEL(bbm92_tomamichel2012) {
-    (void)constant;
+/* Phase error rate of the key's n bits from a test of k that passes at the error rate Q_tol: hypergeometric tail at
+ * (eps_sec / 4)^2, the probability that Serfling's inequality has in the proof. NaN without a bound. */
+static void exact_phase(ptrdiff_t lanes, const double *const *in, double *restrict phase) {
+    double v[QPHYS_LANES], k[QPHYS_LANES], n[QPHYS_LANES], log_eps[QPHYS_LANES], most[QPHYS_LANES];
+    for (ptrdiff_t i = 0; i < lanes; i++) {
+        const double of_key = in[0][i], of_test = in[2][i], Q_tol = in[4][i], eps_sec = in[5][i];
+        const int good = of_key >= 1.0 && of_test >= 1.0 && of_key <= QPHYS_LARGEST_COUNT &&
+                         of_test <= QPHYS_LARGEST_COUNT && is_share(Q_tol) && is_epsilon(eps_sec) &&
+                         vm_ceil(Q_tol * of_test) <= vm_floor(of_test);
+        v[i] = good ? vm_ceil(Q_tol * of_test) : 0.0;
+        k[i] = good ? vm_floor(of_test) : 1.0;
+        n[i] = good ? vm_floor(of_key) : 1.0;
+        log_eps[i] = good ? -2.0 * vm_log(4.0 / eps_sec) : -1.0;
+        phase[i] = good ? 1.0 : (double)NAN;
+    }
+    sb_errors_upper(lanes, v, k, n, log_eps, most);
+    for (ptrdiff_t i = 0; i < lanes; i++)
+        phase[i] *= most[i] / n[i];
+}
+
+QPHYS_INLINE void tomamichel2012(ptrdiff_t lanes, const double *const *in, double *const *out, const int exact) {
+    double sampled[QPHYS_LANES];
+    if (lanes < 1)
+        return;
+    if (exact)
+        exact_phase(lanes, in, sampled);
 #pragma omp simd
     for (ptrdiff_t i = 0; i < lanes; i++) {
         const double n = in[0][i], m_n = in[1][i], k = in[2][i], m_k = in[3][i], Q_tol = in[4][i];
@@ -50,7 +75,8 @@ LANE_KERNEL(bbm92_tomamichel2012) {
 
         const int some = (n > 0.0) & (k > 0.0);
         const double mu = sqrt((n + k) / (n * k) * ((k + 1.0) / k) * vm_log(4.0 / eps_sec)); /* Eq. 2 */
-        const double phase = some ? vm_min(Q_tol + mu, 0.5) : 0.5;
+        const double upper = exact ? (sampled[i] == sampled[i] ? sampled[i] : 0.5) : Q_tol + mu;
+        const double phase = some ? vm_min(upper, 0.5) : 0.5;
         const double leak = n > 0.0 ? f * n * entropy(m_n / n) : 0.0;
         const double cost = log2_of(2.0) - 2.0 * log2_of(eps_sec) - log2_of(eps_cor);
         const double key = vm_floor(n * (1.0 - entropy(phase)) - leak - cost); /* Theorem, Eq. 1 */
@@ -64,6 +90,16 @@ LANE_KERNEL(bbm92_tomamichel2012) {
         out[2][i] = fault == 0.0 ? leak : (double)NAN;
         out[3][i] = status;
     }
+}
+
+LANE_KERNEL(bbm92_tomamichel2012) {
+    (void)constant;
+    tomamichel2012(lanes, in, out, 0);
+}
+
+LANE_KERNEL(bbm92_tomamichel2012_exact) {
+    (void)constant;
+    tomamichel2012(lanes, in, out, 1);
 }
 
 /* The epsilons are split as in the authors' example: alpha = m^(-1/2) of eps for correctness, beta = 0.9 (1 - alpha)

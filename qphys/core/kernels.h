@@ -54,6 +54,8 @@
           "Asymptotic key a sifted bit, from bit error, phase error, f_EC.")                                           \
     LANES(level, bbm92_tomamichel2012, "(),(),(),(),(),(),(),()->(),(),(),()", "dddddddd>dddb",                        \
           "Finite key of one basis tested by the other, Tomamichel et al. 2012.")                                      \
+    LANES(level, bbm92_tomamichel2012_exact, "(),(),(),(),(),(),(),()->(),(),(),()", "dddddddd>dddb",                  \
+          "The same, with the exact hypergeometric tail.")                                                             \
     LANES(level, bbm92_tomamichel_leverrier2017, "(),(),(),(),(),()->(),(),(),(),()", "dddddd>ddddb",                  \
           "Finite key of pooled bases, Tomamichel and Leverrier 2017.")                                                \
     LANES(level, bbm92_lim2021, "(),(),(),(),(),(),(),(),()->(),(),(),(),(),()", "dddddddbb>dddddb",                   \

@@ -130,6 +130,7 @@ def bbm92_tomamichel2012(
     eps_secrecy: ArrayLike,
     eps_correctness: ArrayLike,
     error_correction_efficiency: ArrayLike,
+    sampling_bound: str = "serfling",
     threads: int = 1,
 ) -> Tomamichel2012:
     r"""Return the secret key of the sifted bits of one basis, tested by all those of the other.
@@ -150,6 +151,10 @@ def bbm92_tomamichel2012(
         Failure probabilities, each at least 1e-300 and below 1.
     error_correction_efficiency : array_like
         f_EC >= 1.
+    sampling_bound : {"serfling", "exact"}
+        mu as above; or, in place of Q_tol + mu, the most errors of the key whose hypergeometric tail is above
+        (eps_secrecy / 4)^2, the probability that the proof gives to sampling, over n. It is never above the other by more
+        than the test's errors rounded up.
     threads : int
         Threads over the leading dimension of the batch.
 
@@ -184,9 +189,12 @@ def bbm92_tomamichel2012(
     >>> bool(key.key_length > 6e5), int(key.status)
     (True, 0)
     """
+    kernels = {"serfling": "bbm92_tomamichel2012", "exact": "bbm92_tomamichel2012_exact"}
+    if sampling_bound not in kernels:
+        raise ValueError(f"sampling_bound must be one of {', '.join(kernels)}, not {sampling_bound!r}")
     return Tomamichel2012(
         *evaluate(
-            KERNELS["bbm92_tomamichel2012"],
+            KERNELS[kernels[sampling_bound]],
             key_count,
             key_error_count,
             test_count,

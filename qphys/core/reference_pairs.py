@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qphys.core.reference import Array, _entropy, _worst
+from qphys.core.reference import Array, _entropy, _worst, errors_upper
 
 GOLDEN = 0.38196601125010515
 
@@ -44,12 +44,24 @@ def bbm92_tomamichel2012(
     eps_sec: ArrayLike,
     eps_cor: ArrayLike,
     f: ArrayLike,
+    *,
+    exact: bool = False,
 ) -> tuple[Array, Array, Array, Array]:
     """Return key length, phase error, leakage and status; see bbm92.c."""
     n, m_n, k, m_k, tolerated, eps_sec, eps_cor, f = _arrays(n, m_n, k, m_k, tolerated, eps_sec, eps_cor, f)
     some = (n > 0) & (k > 0)
-    mu = np.sqrt((n + k) / (n * k) * (k + 1) / k * np.log(4 / eps_sec))
-    phase = np.where(some, np.minimum(tolerated + mu, 0.5), 0.5)
+    if exact:
+        v = np.ceil(tolerated * k)
+        good = (n >= 1) & (k >= 1) & (n <= 1e15) & (k <= 1e15) & (v >= 0) & (v <= np.floor(k)) & ~_no_epsilon(eps_sec)
+        v, whole_k, whole_n, log_eps = (
+            np.where(good, value, safe)
+            for value, safe in ((v, 0.0), (np.floor(k), 1.0), (np.floor(n), 1.0), (-2 * np.log(4 / eps_sec), -1.0))
+        )
+        upper = np.where(good, errors_upper(v, whole_k, whole_n, log_eps) / whole_n, np.nan)
+        upper = np.where(np.isnan(upper), 0.5, upper)
+    else:
+        upper = tolerated + np.sqrt((n + k) / (n * k) * (k + 1) / k * np.log(4 / eps_sec))
+    phase = np.where(some, np.minimum(upper, 0.5), 0.5)
     leak = np.where(n > 0, f * n * _entropy(m_n / n), 0.0)
     key = np.floor(n * (1 - _entropy(phase)) - leak - 1 + 2 * np.log2(eps_sec) + np.log2(eps_cor))
     fault = _worst(
@@ -66,6 +78,11 @@ def bbm92_tomamichel2012(
     status = np.where(fault > 0, fault, status).astype(np.int8)
     phase, leak = (np.where(fault > 0, np.nan, value) for value in (phase, leak))
     return np.where(status == 0, key, 0.0), phase, leak, status
+
+
+def bbm92_tomamichel2012_exact(*inputs: ArrayLike) -> tuple[Array, Array, Array, Array]:
+    """Return the same with the hypergeometric tail in place of Serfling's inequality."""
+    return bbm92_tomamichel2012(*inputs, exact=True)
 
 
 @np.errstate(all="ignore")

@@ -75,6 +75,9 @@ class BBM92Settings(Record):
     epsilon_split: Literal["key", "block"] = "key"
     """``key``: both epsilons are those of the whole key, its blocks get equal parts; ``block``: each block has them in
     full, the whole key their sum. Pooled bases are one block."""
+    sampling_bound: Literal["own", "exact"] = "own"
+    """From errors of the test to phase errors: the proof's own inequality, or, for ``tomamichel2012``, the exact
+    hypergeometric tail at the same failure probability."""
     verification: Literal["given", "best"] = "given"
     """Of ``lim2021``: the keys are compared by -log2 of the correctness epsilon bits; or both epsilons together are that
     of the whole, and the best number of bits takes its part of it."""
@@ -241,6 +244,7 @@ def secret_key(counts: ArrayLike, errors: ArrayLike, *, settings: BBM92Settings)
     n, m = np.broadcast_arrays(np.asarray(counts, dtype=np.float64), np.asarray(errors, dtype=np.float64))
     if n.shape[-1:] != (2,):
         raise ValueError(f"the last dimension must be the two bases, not {n.shape}")
+    PROOFS[settings.proof].check(settings)
     if PROOFS[settings.proof].one_basis_tests:
         kernel = KERNELS_OF_TWO_BASES[settings.proof]
         blocks = []
@@ -285,6 +289,7 @@ def _tomamichel2012(n: Floats, m_n: Floats, k: Floats, m_k: Floats, settings: BB
         eps_secrecy=secrecy,
         eps_correctness=correctness,
         error_correction_efficiency=settings.error_correction_efficiency,
+        sampling_bound="exact" if settings.sampling_bound == "exact" else "serfling",
     )
     return bound.key_length, n, k, bound.phase_error_upper, bound.leakage, bound.status
 
@@ -572,6 +577,8 @@ def analyze_bbm92(dataset: xr.Dataset, settings: BBM92Settings) -> xr.Dataset:
         if coord.dims in kept and coord.dims[0] in result.dims:
             result = result.assign_coords({str(label): coord})
     result.attrs |= {"proof": settings.proof, "security_claim": PROOFS[settings.proof].claim}
+    if beyond := PROOFS[settings.proof].beyond(settings):
+        result.attrs["beyond_the_proofs_text"] = ", ".join(beyond)
     result.attrs["flipped_bases"] = " ".join(b for b, flip in zip(schema.BASES, flipped, strict=True) if flip)
     result.attrs[two.ACCIDENTALS_FROM] = ", ".join(dict.fromkeys(sources))
     if PROOFS[settings.proof].is_finite:
@@ -700,7 +707,8 @@ def _results(
     def key_by(proof: str) -> PairKey:
         # A proof that pools the bases has both, and so must what stands beside it.
         both = {"key_basis": "both"} if key_bases(settings) == (POOLED,) else {}
-        chosen = settings.model_copy(update={"proof": proof} | both)
+        own = {} if proof == settings.proof else {"sampling_bound": "own"}
+        chosen = settings.model_copy(update={"proof": proof} | both | own)
         return _refused(secret_key(n, m, settings=chosen), refused.astype(np.int8))
 
     key = key_by(settings.proof)

@@ -318,6 +318,7 @@ def _of_pulses(name: str, source: str, **further: Any) -> Proof:
 def _of_pairs(name: str, source: str, **further: Any) -> Proof:
     """A proof of BBM92, finite and against coherent attacks unless `further` says otherwise."""
     told: dict[str, Any] = {
+        "options": {"sampling_bound": ("own",)},
         "attack": "coherent",
         "length": "fixed",
         "assumptions": (*OF_PAIRS, "acceptance_met"),
@@ -419,6 +420,8 @@ PROOFS: Final[Mapping[str, Proof]] = MappingProxyType(
             _of_pairs(
                 "tomamichel2012",
                 "Tomamichel et al., Nat. Commun. 3, 634 (2012)",
+                options={},
+                beyond_text={"sampling_bound": ("exact",)},
                 shares=_tomamichel2012,
                 cost=_tomamichel_cost,
             ),

@@ -20,6 +20,7 @@ GIVEN, BEST = np.int8(0), np.int8(1)
 ORDINARY: dict[str, tuple[Any, ...]] = {
     "bbm92_asymptotic": (0.03, 0.05, 1.1),
     "bbm92_tomamichel2012": (1e6, 1e4, 2e4, 200.0, 0.0175, 1e-9, 1e-15, 1.1),
+    "bbm92_tomamichel2012_exact": (1e6, 1e4, 2e4, 200.0, 0.0175, 1e-9, 1e-15, 1.1),
     "bbm92_tomamichel_leverrier2017": (36123.0, 5911.0, 0.01, 0.01, 1e-10, 1.1),
     "bbm92_lim2021": (3100.0, 0.0, 0.0451, 0.0451, 9e-6, 1e-6, 1.19, BEST, BEST),
     "chsh": ([820.0, 815.0, 830.0, 170.0], [180.0, 185.0, 170.0, 830.0], [1.0, 1.0, 1.0, -1.0], [0.25] * 4, 0.05),
@@ -33,15 +34,25 @@ IMPOSSIBLE: list[tuple[str, int, Any, str]] = [
     ("bbm92_asymptotic", 0, 1.01, "impossible_probabilities"),
     ("bbm92_asymptotic", 2, 0.99, "error_correction_efficiency_below_one"),
     ("bbm92_tomamichel2012", 0, np.inf, "input_not_finite"),
+    ("bbm92_tomamichel2012_exact", 0, np.inf, "input_not_finite"),
     ("bbm92_tomamichel2012", 4, np.nan, "input_not_finite"),
+    ("bbm92_tomamichel2012_exact", 4, np.nan, "input_not_finite"),
     ("bbm92_tomamichel2012", 1, 1e6 + 1, "impossible_counts"),
+    ("bbm92_tomamichel2012_exact", 1, 1e6 + 1, "impossible_counts"),
     ("bbm92_tomamichel2012", 1, -1.0, "impossible_counts"),
+    ("bbm92_tomamichel2012_exact", 1, -1.0, "impossible_counts"),
     ("bbm92_tomamichel2012", 2, 2e15, "impossible_counts"),
+    ("bbm92_tomamichel2012_exact", 2, 2e15, "impossible_counts"),
     ("bbm92_tomamichel2012", 3, 2e4 + 1, "impossible_counts"),
+    ("bbm92_tomamichel2012_exact", 3, 2e4 + 1, "impossible_counts"),
     ("bbm92_tomamichel2012", 4, -0.1, "impossible_probabilities"),
+    ("bbm92_tomamichel2012_exact", 4, -0.1, "impossible_probabilities"),
     ("bbm92_tomamichel2012", 5, 0.0, "failure_probability_outside_zero_to_one"),
+    ("bbm92_tomamichel2012_exact", 5, 0.0, "failure_probability_outside_zero_to_one"),
     ("bbm92_tomamichel2012", 6, 1.0, "failure_probability_outside_zero_to_one"),
+    ("bbm92_tomamichel2012_exact", 6, 1.0, "failure_probability_outside_zero_to_one"),
     ("bbm92_tomamichel2012", 7, 0.5, "error_correction_efficiency_below_one"),
+    ("bbm92_tomamichel2012_exact", 7, 0.5, "error_correction_efficiency_below_one"),
     ("bbm92_tomamichel_leverrier2017", 0, np.nan, "input_not_finite"),
     ("bbm92_tomamichel_leverrier2017", 1, 36124.0, "impossible_counts"),
     ("bbm92_tomamichel_leverrier2017", 1, -1.0, "impossible_counts"),
@@ -77,8 +88,11 @@ IMPOSSIBLE: list[tuple[str, int, Any, str]] = [
 EMPTY: list[tuple[str, int, Any, str]] = [
     ("bbm92_asymptotic", 0, 0.4, "no_key"),
     ("bbm92_tomamichel2012", 1, 2e5, "no_key"),
+    ("bbm92_tomamichel2012_exact", 1, 2.5e5, "no_key"),
     ("bbm92_tomamichel2012", 3, 400.0, "no_key"),
+    ("bbm92_tomamichel2012_exact", 3, 400.0, "no_key"),
     ("bbm92_tomamichel2012", 4, 0.49, "no_sampling_bound"),
+    ("bbm92_tomamichel2012_exact", 4, 0.49, "no_sampling_bound"),
     ("bbm92_tomamichel_leverrier2017", 1, 0.0, "no_sampling_bound"),
     ("bbm92_tomamichel_leverrier2017", 1, 36123.0, "no_sampling_bound"),
     ("bbm92_tomamichel_leverrier2017", 3, 0.3, "no_key"),
@@ -110,6 +124,7 @@ def random_rows(count: int, seed: int) -> dict[str, tuple[Any, ...]]:
     return {
         "bbm92_asymptotic": (error, tolerated, f),
         "bbm92_tomamichel2012": (n, m_n, k, m_k, tolerated, *eps, f),
+        "bbm92_tomamichel2012_exact": (n, m_n, k, m_k, tolerated, *eps, f),
         "bbm92_tomamichel_leverrier2017": (n, part, tolerated, error, eps[0], f),
         "bbm92_lim2021": (n, part, tolerated, error, *eps, f, *codes),
         "chsh": (equal, events - equal, signs, rng.dirichlet([50] * 4, count), eps[0]),
@@ -263,8 +278,11 @@ def test_search_of_short_blocks_finds_what_a_simplex_search_finds() -> None:
     ("name", "n", "k", "delta", "eps"),
     [
         ("bbm92_tomamichel2012", 1550, 1550, 0.0451, 1e-5),
+        ("bbm92_tomamichel2012_exact", 1550, 1550, 0.0451, 1e-5),
         ("bbm92_tomamichel2012", 2003, 997, 0.02, 1e-9),
+        ("bbm92_tomamichel2012_exact", 2003, 997, 0.02, 1e-9),
         ("bbm92_tomamichel2012", 503, 97, 0.0, 1e-3),
+        ("bbm92_tomamichel2012_exact", 503, 97, 0.0, 1e-3),
         ("bbm92_tomamichel_leverrier2017", 1550, 1550, 0.0451, 1e-5),
         ("bbm92_tomamichel_leverrier2017", 2003, 997, 0.02, 1e-9),
         ("bbm92_lim2021", 1520, 1580, 0.0451, 1e-5),
@@ -281,6 +299,7 @@ def test_phase_error_bound_fails_no_more_often_than_the_exact_tail_allows(
 
     inputs: dict[str, tuple[Any, ...]] = {
         "bbm92_tomamichel2012": (n, 0.0, k, delta * k, delta, eps, 1e-12, 1.0),
+        "bbm92_tomamichel2012_exact": (n, 0.0, k, delta * k, delta, eps, 1e-12, 1.0),
         "bbm92_tomamichel_leverrier2017": (n + k, k, delta, 0.0, eps, 1.0),
         "bbm92_lim2021": (n + k, k, delta, 0.0, eps, 1e-12, 1.0, GIVEN, GIVEN),
     }
@@ -289,8 +308,41 @@ def test_phase_error_bound_fails_no_more_often_than_the_exact_tail_allows(
     errors = np.arange(n + k + 1)
     shown = np.minimum(np.floor(k * delta + 1e-9), errors - np.floor(n * phase) - 1)
     worst = np.max(hypergeom.cdf(shown, n + k, errors, k))
-    share = {"bbm92_tomamichel2012": 0.25, "bbm92_tomamichel_leverrier2017": 0.45, "bbm92_lim2021": 0.5}[name]
+    share = {
+        "bbm92_tomamichel2012": 0.25,
+        "bbm92_tomamichel2012_exact": 0.25,
+        "bbm92_tomamichel_leverrier2017": 0.45,
+        "bbm92_lim2021": 0.5,
+    }[name]
     assert np.sqrt(worst) <= share * eps
+    if name.endswith("exact"):  # and one error less would fail more often
+        worst = np.max(hypergeom.cdf(np.minimum(shown + 1, np.ceil(k * delta)), n + k, errors, k))
+        assert np.sqrt(worst) > 0.9 * share * eps
+
+
+def test_the_exact_tail_gives_more_key_than_serflings_inequality() -> None:
+    serfling, exact = (
+        core.bbm92_tomamichel2012(
+            *(5000.0, 100.0),
+            test_count=5000.0,
+            test_error_count=100.0,
+            tolerated_error_rate=0.02,
+            eps_secrecy=1e-9,
+            eps_correctness=1e-15,
+            error_correction_efficiency=1.16,
+            sampling_bound=bound,
+        )
+        for bound in ("serfling", "exact")
+    )
+    # oracle: the smallest rate that SciPy's tail excludes, searched error by error
+    from scipy.stats import hypergeom
+
+    key_errors = np.arange(1, 1000)
+    tail = hypergeom.cdf(100, 10_000, 100 + key_errors, 5000)
+    least = key_errors[np.argmax(tail <= (1e-9 / 4) ** 2)]
+    assert least <= exact.phase_error_upper * 5000 + 1e-9 <= least + 2
+    assert exact.phase_error_upper < serfling.phase_error_upper
+    assert exact.key_length > serfling.key_length
 
 
 def test_lengths_by_the_formulas_on_paper_at_50_digits() -> None:

@@ -500,3 +500,36 @@ def test_rows_and_heading_tell_key_proofs_and_estimates() -> None:
     assert told[0]["key [bit]"] == float(result["expected_key_length"][0])
     assert all("no proof" in column for column in told[0] if "Yin" in column or "asymptotic" in column)
     assert "proof tomamichel2012, blocks Z, X, f_EC 1.16, secrecy 1e-09" in bbm92.heading(result)
+
+
+def test_the_exact_tail_is_a_choice_of_one_proof_and_told_as_beyond_its_text() -> None:
+    own, exact = (
+        bbm92.secret_key([1e4, 1e4], [200.0, 200.0], settings=bbm92.BBM92Settings(sampling_bound=bound))
+        for bound in ("own", "exact")
+    )
+    assert exact.key_length > own.key_length > 0
+    # oracle: the kernel, a block a basis with half of the epsilons
+    block = core.bbm92_tomamichel2012(
+        *(1e4, 200.0),
+        test_count=1e4,
+        test_error_count=200.0,
+        tolerated_error_rate=0.02,
+        eps_secrecy=5e-10,
+        eps_correctness=5e-16,
+        error_correction_efficiency=1.16,
+        sampling_bound="exact",
+    )
+    assert exact.key_length == 2 * block.key_length
+    with pytest.raises(UserError, match="lim2021 has own only"):
+        bbm92.secret_key([1e4, 1e4], [1.0, 1.0], settings=bbm92.BBM92Settings(proof="lim2021", sampling_bound="exact"))
+    with pytest.raises(ValueError, match="serfling, exact"):
+        core.bbm92_tomamichel2012(
+            *(1e4, 200.0),
+            test_count=1e4,
+            test_error_count=200.0,
+            tolerated_error_rate=0.02,
+            eps_secrecy=5e-10,
+            eps_correctness=5e-16,
+            error_correction_efficiency=1.16,
+            sampling_bound="own",
+        )
