@@ -500,9 +500,10 @@ def _table(rows: Sequence[Mapping[str, Any]], title: str, *, json: bool, most: i
     from rich.table import Table
 
     table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    left = len(rows) - most if most is not None else 0
-    if left > 0:
-        rows = [*rows[: len(rows) - left - (most or 0) // 2], *rows[len(rows) - (most or 0) // 2 :]]
+    cut = None
+    if most is not None and len(rows) > most:
+        cut = most // 2
+        rows = [*rows[:cut], *rows[len(rows) - (most - cut) :]]
     columns = list(dict.fromkeys(key for row in rows for key in row))
     for column in columns:
         cells = [_shown(row.get(column, "")) for row in rows]
@@ -511,7 +512,7 @@ def _table(rows: Sequence[Mapping[str, Any]], title: str, *, json: bool, most: i
         width = max([*words, *(len(cell) for cell in cells if numeric)], default=1)
         table.add_column(escape(column), justify="right" if numeric else "left", min_width=min(width, 40))
     for index, row in enumerate(rows):
-        table.add_row(*(_shown(row.get(column, "")) for column in columns), end_section=left > 0 and 2 * index + 2 == most)
+        table.add_row(*(_shown(row.get(column, "")) for column in columns), end_section=cut is not None and index + 1 == cut)
     console = Console(width=None if sys.stdout.isatty() else 170)
     console.print(table)
     console.print()

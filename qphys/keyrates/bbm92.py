@@ -711,8 +711,9 @@ def _results(
         chosen = settings.model_copy(update={"proof": proof} | both | own)
         return _refused(secret_key(n, m, settings=chosen), refused.astype(np.int8))
 
-    key = key_by(settings.proof)
-    by_proof = np.stack([key_by(proof).key_length for proof in COMPOSABLE], axis=-1)
+    keys = {proof: key_by(proof) for proof in dict.fromkeys((settings.proof, *COMPOSABLE))}
+    key = keys[settings.proof]
+    by_proof = np.stack([keys[proof].key_length for proof in COMPOSABLE], axis=-1)
     pooled = key_bases(settings) == (POOLED,)
     bases = [0, 1] if pooled else [schema.BASES.index(basis) for basis in key_bases(settings)]
     used, wrong = n[..., bases].sum(axis=-1), m[..., bases].sum(axis=-1)

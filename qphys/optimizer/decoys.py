@@ -21,6 +21,7 @@ from qphys.keyrates import decoy_bb84
 from qphys.keyrates.entropies import binary_entropy
 from qphys.keyrates.proofs import PROOFS, no_cost
 from qphys.optimizer.lanes import gauss_nodes, part_above, widths
+from qphys.optimizer.ranges import check_ranges
 from qphys.record import Record
 from qphys.statistics import schema
 
@@ -122,13 +123,7 @@ class DecoyOptimizeSettings(Record):
             "basis_probability_z": (0.0, 1.0),
             "minimum_elevation_deg": (0.0, 90.0),
         }
-        for name, (least, most) in limits.items():
-            value = getattr(self, name)
-            if value == "fixed":
-                continue
-            low, high = value
-            if not least <= low < high <= most:
-                raise ValueError(f"{name} = [{low:g}, {high:g}]: must rise within {least:g} and {most:g}")
+        check_ranges(self, limits)
         return self
 
     def varied(self, intensities: int) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from qphys.keyrates import bbm92
 from qphys.keyrates.entropies import binary_entropy
 from qphys.keyrates.proofs import PROOFS
 from qphys.optimizer.lanes import gauss_nodes, part_above, shares, widths
+from qphys.optimizer.ranges import check_ranges
 from qphys.record import Record
 from qphys.river import River, build, ways
 from qphys.sources.pump import ContinuousPump
@@ -74,14 +75,7 @@ class PairOptimizeSettings(Record):
             "basis_probability_z": (0.0, 1.0),
             "minimum_elevation_deg": (0.0, 90.0),
         }
-        for name, (least, most) in limits.items():
-            value = getattr(self, name)
-            if value == "fixed":
-                continue
-            low, high = value
-            if not least <= low < high <= most or (name in LOGARITHMIC and not low > 0.0):
-                above = "above 0" if name in LOGARITHMIC else f"within {least:g}"
-                raise ValueError(f"{name} = [{low:g}, {high:g}]: must rise {above} and up to {most:g}")
+        check_ranges(self, limits, above_zero=LOGARITHMIC)
         return self
 
     def varied(self, *, continuous: bool) -> tuple[str, ...]:
